@@ -1,0 +1,224 @@
+//! What can go wrong with a command: [`Error`], its [`ErrorKind`], and what it says of the
+//! command's fate, its [`Outcome`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::exit::Cause;
+use crate::redis::value::ServerError;
+
+/// The result of everything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What became of a command that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Its last byte was never handed to the kernel: no server can have executed it.
+    NotSent,
+    /// The server's reply proves that it was not executed.
+    Refused,
+    /// It was written and not answered: executed, or not. Nobody can tell from here.
+    Unknown,
+    /// It was executed; only its reply could not be converted into the type asked for.
+    Executed,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "not sent",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown outcome",
+            Self::Executed => "executed",
+        })
+    }
+}
+
+/// A failed command: what went wrong, what became of it, where, and which.
+///
+/// It names endpoint and command, never the arguments. One word wide, so that results stay small.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    outcome: Outcome,
+    endpoint: Option<Endpoint>,
+    command: Option<Arc<str>>,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The server answered with an error.
+    #[error("server error: {0}")]
+    Server(ServerError),
+    /// The deadline of the call passed.
+    #[error("deadline of {0:?} passed")]
+    Deadline(Duration),
+    /// The connection was lost while the command was in flight.
+    #[error("connection lost: {0}")]
+    Lost(#[source] Cause),
+    /// The link is down, and the configuration says not to wait.
+    #[error("link is down")]
+    Down(#[source] Option<Cause>),
+    /// The link is parked: fast attempts were given up.
+    #[error("link is parked: {0}")]
+    Parked(#[source] Cause),
+    /// The link's waiting queue is full.
+    #[error("waiting queue is full: {requests} request(s), {bytes} byte(s)")]
+    QueueFull {
+        /// Requests that wait.
+        requests: usize,
+        /// Bytes that wait.
+        bytes: usize,
+    },
+    /// The router is stopped or draining.
+    #[error("client is stopped")]
+    Stopped,
+    /// No node owns the slot, or the topology is not known yet.
+    #[error("no node serves slot {0}")]
+    SlotUncovered(u16),
+    /// A redirect led nowhere: too many, or to an endpoint that cannot be used.
+    #[error("redirects exhausted after {count}: {last}")]
+    Redirects {
+        /// How many were followed.
+        count: u8,
+        /// The last one.
+        last: ServerError,
+    },
+    /// The command would change or block the shared connection.
+    #[error("{reason}")]
+    Unsuitable {
+        /// Why, and what to use instead.
+        reason: &'static str,
+    },
+    /// The command, or one of its parts, is not well formed.
+    #[error("invalid command: {0}")]
+    Invalid(Arc<str>),
+    /// Its keys are in different slots.
+    #[error("keys are in different slots")]
+    CrossSlot,
+    /// The reply is of another type than the one asked for.
+    #[error("expected {expected}, got {got}")]
+    Conversion {
+        /// What was asked for.
+        expected: Arc<str>,
+        /// What came.
+        got: Arc<str>,
+    },
+    /// The configuration cannot work.
+    #[error("invalid configuration: {0}")]
+    Config(Arc<str>),
+}
+
+impl Error {
+    /// An error of this kind, without endpoint and command.
+    pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            outcome,
+            endpoint: None,
+            command: None,
+        }))
+    }
+
+    /// The command cannot be sent as it is.
+    pub(crate) fn invalid(reason: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Invalid(reason.as_ref().into()), Outcome::NotSent)
+    }
+
+    /// The configuration cannot work.
+    pub(crate) fn config(reason: impl AsRef<str>) -> Self {
+        Self::new(ErrorKind::Config(reason.as_ref().into()), Outcome::NotSent)
+    }
+
+    /// A reply of another type than the one asked for. For implementations of
+    /// [`FromValue`](crate::redis::FromValue).
+    pub fn conversion(expected: impl AsRef<str>, got: impl AsRef<str>) -> Self {
+        Self::new(
+            ErrorKind::Conversion {
+                expected: expected.as_ref().into(),
+                got: got.as_ref().into(),
+            },
+            Outcome::Executed,
+        )
+    }
+
+    #[must_use]
+    pub(crate) fn at(mut self, endpoint: &Endpoint) -> Self {
+        self.0.endpoint = Some(endpoint.clone());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn of(mut self, command: &str) -> Self {
+        self.0.command = Some(command.into());
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// What became of the command.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// Where it happened, if it got that far.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.0.endpoint.as_ref()
+    }
+
+    /// The name of the command, such as `INCR`. Never its arguments.
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_deref()
+    }
+
+    /// The code word of the server's error reply, such as `WRONGTYPE`.
+    pub fn code(&self) -> Option<&str> {
+        match &self.0.kind {
+            ErrorKind::Server(error) => Some(error.code()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(command) = &self.0.command {
+            write!(f, "{command}")?;
+            if let Some(endpoint) = &self.0.endpoint {
+                write!(f, " at {endpoint}")?;
+            }
+            f.write_str(": ")?;
+        } else if let Some(endpoint) = &self.0.endpoint {
+            write!(f, "{endpoint}: ")?;
+        }
+        write!(f, "{} ({})", self.0.kind, self.0.outcome)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("outcome", &self.0.outcome)
+            .field("endpoint", &self.0.endpoint)
+            .field("command", &self.0.command)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.0.kind)
+    }
+}

@@ -1,0 +1,160 @@
+//! A reply as the server sent it: [`Value`].
+
+use std::fmt;
+
+use bytes::Bytes;
+
+/// A reply, RESP2 or RESP3. Cheap to clone: text and bytes are shared.
+///
+/// Most users never look at it: `Client::query` converts it into what they ask for, by
+/// [`FromValue`](crate::redis::FromValue).
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// No value: RESP3 null, RESP2 null bulk string or null array.
+    Nil,
+    /// A simple string, such as `OK` or `PONG`.
+    Simple(Bytes),
+    /// A string of bytes.
+    Bulk(Bytes),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A floating point number (RESP3).
+    Double(f64),
+    /// A truth value (RESP3).
+    Bool(bool),
+    /// An integer beyond 64 bits, in decimal digits (RESP3).
+    BigNumber(Bytes),
+    /// Text with a three-letter format, such as `txt` or `mkd` (RESP3).
+    Verbatim {
+        /// The format.
+        format: [u8; 3],
+        /// The text.
+        text: Bytes,
+    },
+    /// A list.
+    Array(Vec<Value>),
+    /// Keys and values, in the order of the reply (RESP3).
+    Map(Vec<(Value, Value)>),
+    /// Members without an order (RESP3).
+    Set(Vec<Value>),
+    /// An out-of-band message: invalidation or pub/sub (RESP3).
+    Push(Vec<Value>),
+    /// An error inside another reply, such as one of `EXEC`. At the top level an error is an
+    /// [`Error`](crate::redis::Error) instead.
+    Error(ServerError),
+}
+
+/// An error reply: a code word and a message, such as `WRONGTYPE Operation against …`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerError(Bytes);
+
+impl ServerError {
+    /// From the line of the reply, without its `-`.
+    pub fn new(line: Bytes) -> Self {
+        Self(line)
+    }
+
+    /// The first word, such as `WRONGTYPE`, `MOVED` or `ERR`.
+    pub fn code(&self) -> &str {
+        let end = self
+            .0
+            .iter()
+            .position(|b| *b == b' ')
+            .unwrap_or(self.0.len());
+        std::str::from_utf8(&self.0[..end]).unwrap_or("")
+    }
+
+    /// The whole line, as text; bytes that are not UTF-8 are replaced.
+    pub fn line(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
+    /// The whole line, as it came.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line())
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.line())
+    }
+}
+
+impl Value {
+    /// What it is, in words for error messages: `integer`, `bulk string`, …
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Nil => "nil",
+            Self::Simple(_) => "simple string",
+            Self::Bulk(_) => "bulk string",
+            Self::Int(_) => "integer",
+            Self::Double(_) => "double",
+            Self::Bool(_) => "boolean",
+            Self::BigNumber(_) => "big number",
+            Self::Verbatim { .. } => "verbatim string",
+            Self::Array(_) => "array",
+            Self::Map(_) => "map",
+            Self::Set(_) => "set",
+            Self::Push(_) => "push",
+            Self::Error(_) => "error",
+        }
+    }
+
+    /// The bytes of a string of any sort; none for the rest.
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Simple(bytes)
+            | Self::Bulk(bytes)
+            | Self::BigNumber(bytes)
+            | Self::Verbatim { text: bytes, .. } => Some(bytes),
+            Self::Nil
+            | Self::Int(_)
+            | Self::Double(_)
+            | Self::Bool(_)
+            | Self::Array(_)
+            | Self::Map(_)
+            | Self::Set(_)
+            | Self::Push(_)
+            | Self::Error(_) => None,
+        }
+    }
+}
+
+/// Shows the shape, and at most 64 bytes of a string: replies may be large and private.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("Nil"),
+            Self::Int(n) => write!(f, "Int({n})"),
+            Self::Double(n) => write!(f, "Double({n})"),
+            Self::Bool(b) => write!(f, "Bool({b})"),
+            Self::Simple(b) => write_short(f, "Simple", b),
+            Self::Bulk(b) => write_short(f, "Bulk", b),
+            Self::BigNumber(b) => write_short(f, "BigNumber", b),
+            Self::Verbatim { text, .. } => write_short(f, "Verbatim", text),
+            Self::Array(items) => f.debug_tuple("Array").field(items).finish(),
+            Self::Map(pairs) => f.debug_tuple("Map").field(pairs).finish(),
+            Self::Set(items) => f.debug_tuple("Set").field(items).finish(),
+            Self::Push(items) => f.debug_tuple("Push").field(items).finish(),
+            Self::Error(error) => f.debug_tuple("Error").field(error).finish(),
+        }
+    }
+}
+
+fn write_short(f: &mut fmt::Formatter<'_>, kind: &str, bytes: &[u8]) -> fmt::Result {
+    const SHOWN: usize = 64;
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    write!(f, "{kind}(\"{}\"", shown.escape_ascii())?;
+    if bytes.len() > SHOWN {
+        write!(f, "… {} bytes", bytes.len())?;
+    }
+    f.write_str(")")
+}
