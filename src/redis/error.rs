@@ -98,9 +98,6 @@ pub enum ErrorKind {
         /// Why, and what to use instead.
         reason: &'static str,
     },
-    /// The command, or one of its parts, is not well formed.
-    #[error("invalid command: {0}")]
-    Invalid(Arc<str>),
     /// Its keys are in different slots.
     #[error("keys are in different slots")]
     CrossSlot,
@@ -128,14 +125,14 @@ impl Error {
         }))
     }
 
-    /// The command cannot be sent as it is.
-    pub(crate) fn invalid(reason: impl AsRef<str>) -> Self {
-        Self::new(ErrorKind::Invalid(reason.as_ref().into()), Outcome::NotSent)
-    }
-
     /// The configuration cannot work.
     pub(crate) fn config(reason: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::Config(reason.as_ref().into()), Outcome::NotSent)
+    }
+
+    /// The router is gone.
+    pub(crate) fn stopped() -> Self {
+        Self::new(ErrorKind::Stopped, Outcome::NotSent)
     }
 
     /// A reply of another type than the one asked for. For implementations of

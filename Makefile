@@ -1,0 +1,50 @@
+# Everything a developer runs. `make` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Each is checked alone, and without any.
+FEATURES := redis full
+# Arguments of the demo: make demo ARGS="--seconds 30"
+ARGS ?=
+# The tests and the demo start this program; scripts/setup has seen to it.
+WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLINK_REDIS_SERVER;
+
+.PHONY: help setup demo test lint format-check clippy doc examples ci
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1: \2/p' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (Debian, Ubuntu), or say what to install
+	@scripts/setup
+
+demo: setup ## run the demo on a real local cluster (ARGS="..." are passed on)
+	@$(WITH_SERVER) cargo run --release --example demo -- $(ARGS)
+
+test: setup ## run all tests, on real servers of their own
+	@$(WITH_SERVER) cargo test --all-features
+
+lint: format-check clippy doc examples ## format, clippy, docs and examples, without warnings
+
+format-check: ## check the format
+	@scripts/setup --lint
+	cargo fmt --all --check
+
+clippy: ## clippy on all features, on each alone, and on none
+	@scripts/setup --lint
+	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --all-targets --no-default-features -- -D warnings
+	@for feature in $(FEATURES); do \
+	  echo "cargo clippy --all-targets --no-default-features --features $$feature -- -D warnings"; \
+	  cargo clippy --all-targets --no-default-features --features "$$feature" -- -D warnings; \
+	done
+
+doc: setup ## build the documentation without warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --all-features
+
+examples: setup ## build the examples
+	cargo build --examples --all-features
+
+ci: ## what CI runs
+	@.ci/run

@@ -1,0 +1,129 @@
+//! What the supervision needs of a kind of connection: the [`Backend`] trait, and the
+//! [`Lifeline`] each connection actor holds.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use actix::{Actor, Context, Handler, Message, WeakRecipient};
+
+use crate::endpoint::Endpoint;
+use crate::event::Event;
+use crate::exit::Cause;
+use crate::link::life::Generation;
+use crate::registry::LastUsed;
+
+/// A kind of connection: makes one connection actor for each attempt.
+///
+/// The actor is born to hold one socket. It dials in `started`, calls [`Lifeline::ready`] once it
+/// is usable, and stops its context when the socket is gone, after saying why with
+/// [`Lifeline::exit`]. Everything it owns is dropped with it: that is how the supervisor knows
+/// that the socket is closed. A panic in it is seen and counted as a crash.
+pub trait Backend: Sized + 'static {
+    /// The connection actor.
+    type Connection: Actor<Context = Context<Self::Connection>> + Handler<Close>;
+
+    /// What is dialled. Shown in events and status.
+    fn endpoint(&self) -> Endpoint;
+
+    /// Makes the connection actor for one attempt; it is started by the supervisor.
+    fn connection(&mut self, lifeline: Lifeline) -> Self::Connection;
+
+    /// Told of each event of this link, before any subscriber. Default: does nothing.
+    fn observe(&mut self, event: &Event) {
+        let _ = event;
+    }
+}
+
+/// Sent to a connection actor: end.
+///
+/// It should stop its context soon; after the drain timeout (when draining) and the kill timeout
+/// it is aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum Close {
+    /// Take nothing more, finish what is in flight, then end.
+    Drain,
+    /// End at once.
+    Now,
+}
+
+/// Ties a connection actor to its supervisor. Kept by the actor for its whole life.
+pub struct Lifeline {
+    generation: Generation,
+    verdict: Rc<RefCell<Option<Cause>>>,
+    supervisor: WeakRecipient<ChildSignal>,
+    last_used: LastUsed,
+}
+
+/// From a connection actor to its supervisor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum ChildSignal {
+    Ready(Generation),
+    Unhealthy(Generation, Cause),
+}
+
+impl Lifeline {
+    pub(crate) fn new(
+        generation: Generation,
+        supervisor: WeakRecipient<ChildSignal>,
+        last_used: LastUsed,
+    ) -> (Self, Rc<RefCell<Option<Cause>>>) {
+        let verdict = Rc::new(RefCell::new(None));
+        let lifeline = Self {
+            generation,
+            verdict: Rc::clone(&verdict),
+            supervisor,
+            last_used,
+        };
+        (lifeline, verdict)
+    }
+
+    /// Which connection of the link this is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The connection was used: shown as `last_used` in the link's status. Cheap, but meant to be
+    /// called for a batch of requests rather than for each.
+    pub fn used(&self) {
+        self.last_used.touch();
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn last_used(&self) -> LastUsed {
+        self.last_used.clone()
+    }
+
+    /// The connection is usable: the handshake is done.
+    pub fn ready(&self) {
+        self.signal(ChildSignal::Ready(self.generation));
+    }
+
+    /// The connection is no longer good and should be replaced; the supervisor closes it.
+    pub fn unhealthy(&self, cause: Cause) {
+        self.signal(ChildSignal::Unhealthy(self.generation, cause));
+    }
+
+    /// Why the actor is about to end. The first cause given counts.
+    pub fn exit(&self, cause: Cause) {
+        self.verdict.borrow_mut().get_or_insert(cause);
+    }
+
+    fn signal(&self, signal: ChildSignal) {
+        // One or two in a connection's life: the mailbox bound does not matter here.
+        if let Some(supervisor) = self.supervisor.upgrade() {
+            #[expect(clippy::disallowed_methods, reason = "at most a few per connection")]
+            supervisor.do_send(signal);
+        }
+    }
+}
+
+impl fmt::Debug for Lifeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifeline")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,72 @@
+//! How a link is supervised: [`LinkSettings`].
+
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use crate::policy::{Governor, RestartPolicy};
+
+/// How a link is supervised. All defaults are those of `docs/architecture.md`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LinkSettings {
+    /// When to try again, how often, and when to give up.
+    pub restart: RestartPolicy,
+    /// How long an attempt may take, handshake included. Default 5 s.
+    pub connect_timeout: Duration,
+    /// How long a link must be up before its attempts count from the start again. Default 10 s.
+    pub stable_after: Duration,
+    /// How long a connection may finish what is in flight when it is closed on request.
+    /// Default 5 s.
+    pub drain_timeout: Duration,
+    /// How long a connection that should have ended may take to do so before it is aborted.
+    /// Default 1 s.
+    pub kill_timeout: Duration,
+    /// How often a parked link looks whether its cause is gone; `None` never looks.
+    /// Default 5 min.
+    pub park_probe: Option<Duration>,
+    /// Bounds the dials per second of all links that share it. Default: one for the process.
+    pub governor: SharedGovernor,
+    /// Seeds the jitter, for reproducible runs. Default: random.
+    pub seed: Option<u64>,
+}
+
+impl Default for LinkSettings {
+    fn default() -> Self {
+        Self {
+            restart: RestartPolicy::default(),
+            connect_timeout: Duration::from_secs(5),
+            stable_after: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(5),
+            kill_timeout: Duration::from_secs(1),
+            park_probe: Some(Duration::from_secs(300)),
+            governor: SharedGovernor::process(),
+            seed: None,
+        }
+    }
+}
+
+/// A [`Governor`] that several links share.
+#[derive(Debug, Clone)]
+pub struct SharedGovernor(Arc<Mutex<Governor>>);
+
+impl SharedGovernor {
+    /// One that only its clones share.
+    pub fn new(governor: Governor) -> Self {
+        Self(Arc::new(Mutex::new(governor)))
+    }
+
+    /// The one of this process: 100 dials a second, bursts of 50.
+    pub fn process() -> Self {
+        static PROCESS: LazyLock<SharedGovernor> =
+            LazyLock::new(|| SharedGovernor::new(Governor::default()));
+        PROCESS.clone()
+    }
+
+    /// A dial now, or how long to wait before asking again.
+    pub(crate) fn try_acquire(&self, now: std::time::Instant) -> Result<(), Duration> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .try_acquire(now)
+    }
+}

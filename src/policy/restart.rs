@@ -1,0 +1,457 @@
+//! [`RestartPolicy`]: what a link does after its connection ended.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Cause, CauseKind, Class};
+use crate::policy::backoff::Backoff;
+use crate::policy::intensity::Intensity;
+use crate::policy::jitter::PolicyError;
+
+/// How long a link waits before it dials again, and when it stops trying.
+///
+/// The default waits by the default [`Backoff`], hurries for ten seconds after refused dials
+/// ([`RefusedCap`]), never gives up on transient causes, and parks after more than 5 crashes in
+/// 60 s ([`Intensity`]).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "RawRestartPolicy")]
+pub struct RestartPolicy {
+    backoff: Backoff,
+    refused: RefusedCap,
+    attempts: Attempts,
+    intensity: Intensity,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    overrides: BTreeMap<CauseKind, Backoff>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRestartPolicy {
+    #[serde(default)]
+    backoff: Backoff,
+    refused: Option<RefusedCap>,
+    #[serde(default)]
+    attempts: Attempts,
+    #[serde(default)]
+    intensity: Intensity,
+    #[serde(default)]
+    overrides: BTreeMap<CauseKind, Backoff>,
+}
+
+impl RestartPolicy {
+    /// The backoff for all causes that have none of their own.
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// A backoff of its own for one kind of cause.
+    ///
+    /// One for [`CauseKind::Refused`] also switches the [`RefusedCap`] off, which would stand in
+    /// its way; to have both, call [`RestartPolicy::with_refused`] afterwards.
+    ///
+    /// # Errors
+    /// When links do not back off after that kind: after a permanent cause they park, and what
+    /// was requested is done at once.
+    pub fn with_override(mut self, kind: CauseKind, backoff: Backoff) -> Result<Self, PolicyError> {
+        match kind.class() {
+            Class::Transient | Class::Crash => {}
+            Class::Permanent | Class::Requested => {
+                let allowed = "a transient cause or a crash";
+                return Err(PolicyError::new("overrides", kind, allowed));
+            }
+        }
+        if kind == CauseKind::Refused {
+            self.refused = RefusedCap::off();
+        }
+        self.overrides.insert(kind, backoff);
+        Ok(self)
+    }
+
+    /// The cap for refused dials.
+    pub fn with_refused(mut self, refused: RefusedCap) -> Self {
+        self.refused = refused;
+        self
+    }
+
+    /// How many attempts in a row may fail.
+    pub fn with_attempts(mut self, attempts: Attempts) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// How many crashes within a period are borne.
+    pub fn with_intensity(mut self, intensity: Intensity) -> Self {
+        self.intensity = intensity;
+        self
+    }
+
+    /// The backoff that holds for this kind of cause.
+    pub fn backoff(&self, kind: CauseKind) -> &Backoff {
+        self.overrides.get(&kind).unwrap_or(&self.backoff)
+    }
+
+    /// The cap for refused dials.
+    pub fn refused(&self) -> RefusedCap {
+        self.refused
+    }
+
+    /// How many attempts in a row may fail.
+    pub fn attempts(&self) -> Attempts {
+        self.attempts
+    }
+
+    /// How many crashes within a period are borne.
+    pub fn intensity(&self) -> Intensity {
+        self.intensity
+    }
+
+    /// The delay before an attempt.
+    ///
+    /// `cause` is that of the last failure, `attempt` the number of the attempt to come, from 1,
+    /// `previous` the delay before the attempt before it (zero if there was none), and `down_for`
+    /// the time since the outage began. The result never is below the backoff's floor, also where
+    /// the cap for refused dials is lower than that.
+    pub fn delay(
+        &self,
+        cause: &Cause,
+        attempt: u32,
+        previous: Duration,
+        down_for: Duration,
+        rng: &mut (impl Rng + ?Sized),
+    ) -> Duration {
+        let backoff = self.backoff(cause.kind());
+        if cause.kind() == CauseKind::Refused && down_for < self.refused.within {
+            return backoff.delay_up_to(self.refused.cap, attempt, previous, rng);
+        }
+        backoff.delay(attempt, previous, rng)
+    }
+
+    /// Whether no attempt is left after this many failed in a row.
+    pub fn exhausted(&self, attempt: u32) -> bool {
+        match self.attempts {
+            Attempts::Unlimited => false,
+            Attempts::Limited(limit) => attempt >= limit.get(),
+        }
+    }
+}
+
+impl TryFrom<RawRestartPolicy> for RestartPolicy {
+    type Error = PolicyError;
+
+    fn try_from(raw: RawRestartPolicy) -> Result<Self, PolicyError> {
+        let mut policy = Self::default()
+            .with_backoff(raw.backoff)
+            .with_attempts(raw.attempts)
+            .with_intensity(raw.intensity);
+        for (kind, backoff) in raw.overrides {
+            policy = policy.with_override(kind, backoff)?;
+        }
+        if let Some(refused) = raw.refused {
+            policy = policy.with_refused(refused);
+        }
+        Ok(policy)
+    }
+}
+
+/// A lower cap for the delay after a refused dial, at the beginning of an outage.
+///
+/// A refused dial is cheap, and tells that the host is there and only its server is not: most
+/// often it is being restarted and back within seconds. Default: 100 ms for the first 10 s. How
+/// many dials that makes in all is the governor's business.
+///
+/// In a configuration: `refused = { cap = "100ms", within = "10s" }`; `within = "0s"` switches it
+/// off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "RawRefusedCap")]
+pub struct RefusedCap {
+    #[serde(with = "humantime_serde")]
+    cap: Duration,
+    #[serde(with = "humantime_serde")]
+    within: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRefusedCap {
+    #[serde(default, with = "humantime_serde")]
+    cap: Option<Duration>,
+    #[serde(default, with = "humantime_serde")]
+    within: Option<Duration>,
+}
+
+impl RefusedCap {
+    /// No delay after a refused dial is longer than `cap` while the outage is younger than
+    /// `within`.
+    ///
+    /// # Errors
+    /// When `cap` is zero.
+    pub fn new(cap: Duration, within: Duration) -> Result<Self, PolicyError> {
+        if cap.is_zero() {
+            return Err(PolicyError::new("cap", cap, "more than zero"));
+        }
+        Ok(Self { cap, within })
+    }
+
+    /// Refused dials wait as all others do.
+    pub fn off() -> Self {
+        let within = Duration::ZERO;
+        Self {
+            within,
+            ..Self::default()
+        }
+    }
+
+    /// The longest delay.
+    pub fn cap(&self) -> Duration {
+        self.cap
+    }
+
+    /// How long after the beginning of an outage the cap holds; zero if it is off.
+    pub fn within(&self) -> Duration {
+        self.within
+    }
+}
+
+impl Default for RefusedCap {
+    fn default() -> Self {
+        Self {
+            cap: Duration::from_millis(100),
+            within: Duration::from_secs(10),
+        }
+    }
+}
+
+impl TryFrom<RawRefusedCap> for RefusedCap {
+    type Error = PolicyError;
+
+    fn try_from(raw: RawRefusedCap) -> Result<Self, PolicyError> {
+        let default = Self::default();
+        let cap = raw.cap.unwrap_or(default.cap);
+        Self::new(cap, raw.within.unwrap_or(default.within))
+    }
+}
+
+/// How many attempts in a row may fail before the link parks. Default: unlimited.
+///
+/// In a configuration: `attempts = "unlimited"` or `attempts = 10`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "RawAttempts", into = "RawAttempts")]
+#[non_exhaustive]
+pub enum Attempts {
+    /// Any number.
+    #[default]
+    Unlimited,
+    /// This many.
+    Limited(NonZeroU32),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "attempts must be \"unlimited\" or a number from 1 to 4294967295"
+)]
+enum RawAttempts {
+    Word(Word),
+    Number(NonZeroU32),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Unlimited,
+}
+
+impl From<RawAttempts> for Attempts {
+    fn from(raw: RawAttempts) -> Self {
+        match raw {
+            RawAttempts::Word(Word::Unlimited) => Self::Unlimited,
+            RawAttempts::Number(limit) => Self::Limited(limit),
+        }
+    }
+}
+
+impl From<Attempts> for RawAttempts {
+    fn from(attempts: Attempts) -> Self {
+        match attempts {
+            Attempts::Unlimited => Self::Word(Word::Unlimited),
+            Attempts::Limited(limit) => Self::Number(limit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::policy::Jitter;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn fixed(millis: u64) -> Backoff {
+        Backoff::fixed(ms(millis)).expect("not zero")
+    }
+
+    proptest! {
+        #[test]
+        fn a_refused_dial_waits_at_most_100_ms_in_the_first_ten_seconds(
+            attempt in any::<u32>(),
+            down_for in 0_u64..10_000,
+            previous in 0_u64..100_000,
+            seed in any::<u64>(),
+        ) {
+            let rng = &mut StdRng::seed_from_u64(seed);
+            for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated] {
+                let backoff = Backoff::default().jittered(jitter);
+                let policy = RestartPolicy::default().with_backoff(backoff);
+                let cause = Cause::from(CauseKind::Refused);
+                let delay = policy.delay(&cause, attempt, ms(previous), ms(down_for), rng);
+                prop_assert!(ms(10) <= delay && delay <= ms(100));
+            }
+        }
+    }
+
+    /// The longest of many delays.
+    fn longest(policy: &RestartPolicy, kind: CauseKind, down_for: Duration) -> Duration {
+        let rng = &mut StdRng::seed_from_u64(3);
+        let mut draw = || policy.delay(&kind.into(), 50, Duration::ZERO, down_for, rng);
+        (0..1_000).map(|_| draw()).max().expect("a thousand")
+    }
+
+    #[test]
+    fn the_cap_for_refused_dials_ends_after_ten_seconds_and_holds_for_no_other_cause() {
+        let policy = RestartPolicy::default();
+        assert!(longest(&policy, CauseKind::Refused, ms(9_999)) <= ms(100));
+        assert!(longest(&policy, CauseKind::Refused, ms(10_000)) > ms(29_000));
+        assert!(longest(&policy, CauseKind::Closed, Duration::ZERO) > ms(29_000));
+        let off = policy.with_refused(RefusedCap::off());
+        assert!(longest(&off, CauseKind::Refused, Duration::ZERO) > ms(29_000));
+    }
+
+    #[test]
+    fn refused_dials_stay_spread_under_their_cap() {
+        let (policy, rng) = (RestartPolicy::default(), &mut StdRng::seed_from_u64(3));
+        let refused = CauseKind::Refused.into();
+        let mut draw = || policy.delay(&refused, 50, Duration::ZERO, Duration::ZERO, rng);
+        let near_the_cap = (0..1_000).filter(|_| draw() > ms(99)).count();
+        assert!(near_the_cap < 50, "{near_the_cap} of 1000");
+    }
+
+    #[test]
+    fn the_floor_holds_for_refused_dials_too() {
+        let backoff = Backoff::default().floored(ms(500)).expect("below the cap");
+        let policy = RestartPolicy::default().with_backoff(backoff);
+        let longest = longest(&policy, CauseKind::Refused, Duration::ZERO);
+        assert_eq!(longest, ms(500));
+    }
+
+    #[test]
+    fn a_cause_may_have_a_backoff_of_its_own() {
+        let policy = RestartPolicy::default()
+            .with_override(CauseKind::Unavailable, fixed(700))
+            .and_then(|policy| policy.with_override(CauseKind::Refused, fixed(900)))
+            .expect("both are transient");
+        let delay = |kind| longest(&policy, kind, Duration::ZERO);
+        assert_eq!(delay(CauseKind::Unavailable), ms(700));
+        assert_eq!(delay(CauseKind::Refused), ms(900));
+        let both = policy.clone().with_refused(RefusedCap::default());
+        assert_eq!(longest(&both, CauseKind::Refused, ms(9_999)), ms(100));
+        assert_eq!(longest(&both, CauseKind::Refused, ms(10_000)), ms(900));
+    }
+
+    #[test]
+    fn refuses_a_backoff_for_a_cause_that_has_none() {
+        for kind in [CauseKind::Denied, CauseKind::Requested] {
+            let refused = RestartPolicy::default().with_override(kind, fixed(1));
+            assert_eq!(refused.expect_err("parks").setting(), "overrides");
+        }
+    }
+
+    #[test]
+    fn attempts_are_exhausted_when_as_many_failed_as_were_allowed() {
+        let policy = RestartPolicy::default();
+        assert!(!policy.exhausted(u32::MAX));
+        let three = NonZeroU32::new(3).expect("not zero");
+        let policy = policy.with_attempts(Attempts::Limited(three));
+        assert_eq!(
+            [0, 2, 3, 4].map(|n| policy.exhausted(n)),
+            [false, false, true, true]
+        );
+    }
+
+    #[test]
+    fn a_peer_that_accepts_and_closes_is_dialled_at_most_290_times_an_hour() {
+        let (policy, seeds) = (RestartPolicy::default(), 400);
+        let (mut total, mut most) = (0, 0);
+        for seed in 0..seeds {
+            let rng = &mut StdRng::seed_from_u64(seed);
+            let (mut at, mut previous, mut attempt) = (Duration::ZERO, Duration::ZERO, 0);
+            while at <= ms(3_600_000) {
+                attempt += 1;
+                previous = policy.delay(&CauseKind::Closed.into(), attempt, previous, at, rng);
+                at += previous;
+            }
+            total += u64::from(attempt);
+            most = most.max(attempt);
+        }
+        let mean = total / seeds;
+        assert!((235..=260).contains(&mean), "{mean} on average");
+        assert!(most <= 290, "{most} at most");
+    }
+
+    #[test]
+    fn toml_comes_back_as_it_was() {
+        let text = "attempts = 10\n\
+            backoff = { kind = 'linear', base = '50ms', step = '1s', jitter = 'equal' }\n\
+            refused = { cap = '200ms', within = '1m' }\n\
+            intensity = { restarts = 3 }\n\
+            [overrides]\n\
+            unavailable = { kind = 'fixed', delay = '2s', jitter = { ratio = 0.2 } }\n\
+            refused = { kind = 'none' }\n";
+        let policy: RestartPolicy = toml::from_str(text).expect("valid");
+        assert_eq!(policy.refused().cap(), ms(200));
+        assert_eq!(policy.intensity().restarts(), 3);
+        for policy in [policy, RestartPolicy::default()] {
+            let written = toml::to_string(&policy).expect("not custom");
+            assert_eq!(
+                toml::from_str::<RestartPolicy>(&written).expect(&written),
+                policy
+            );
+        }
+        let empty: RestartPolicy = toml::from_str("").expect("all defaults");
+        assert_eq!(empty, RestartPolicy::default());
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_is_refused() {
+        for (text, message) in [
+            ("attempts = 0", "from 1 to 4294967295"),
+            ("attempts = -1", "from 1 to 4294967295"),
+            ("attempts = 'many'", "\"unlimited\" or a number"),
+            (
+                "refused = { cap = '0s' }",
+                "cap is 0ns, but must be more than zero",
+            ),
+            ("refused = { for = '1s' }", "unknown field `for`"),
+            (
+                "overrides = { denied = { kind = 'none' } }",
+                "a transient cause or a crash",
+            ),
+            ("backof = { kind = 'none' }", "unknown field `backof`"),
+        ] {
+            let error = toml::from_str::<RestartPolicy>(text)
+                .expect_err(text)
+                .to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! A command, encoded while it is built: [`cmd`], [`Command`], [`Wire`].
+//!
+//! ```
+//! use everlink::redis::command::cmd;
+//!
+//! let set = cmd("SET").arg("greeting").arg("hello").arg(("EX", 60));
+//! assert_eq!(set.name(), "SET");
+//! let get = cmd("CONFIG GET").arg("maxmemory");
+//! assert_eq!(get.wire(), b"*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$9\r\nmaxmemory\r\n");
+//! ```
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::redis::command::arg::{ArgWriter, Decimal, ToArgs};
+use crate::redis::slot::Slot;
+
+/// Room in front of the arguments for `*<count>\r\n`, whose length is known only at the end:
+/// the line is written so that it ends where the arguments start.
+const HEADER: usize = 16;
+
+/// What a new command takes: a short command with its key and a small value fit.
+const CAPACITY: usize = 128;
+
+/// A command with this name. A name of several words, such as `CLIENT LIST`, is split at its
+/// spaces; the words after the first become arguments.
+pub fn cmd(name: &str) -> Command {
+    Command::new(name)
+}
+
+/// A command: its name, its arguments, and how this one call differs from the configuration.
+///
+/// Each argument is encoded when it is added, so that nothing is left to do when the command is
+/// sent. `Debug` never shows arguments.
+/// A command is made for one call: sent as a message, its deadline counts from when it was made,
+/// so that the time in the mailbox is within it. A clone is made anew.
+#[must_use = "a command does nothing until it is sent"]
+pub struct Command {
+    /// `HEADER` bytes, then each argument as a bulk string, the name first.
+    buf: Vec<u8>,
+    /// How many arguments there are, the name included: at least 1.
+    count: usize,
+    timeout: Option<Duration>,
+    route: Option<Slot>,
+    /// Where in the header the first line starts.
+    start: u8,
+    idempotent: bool,
+    made: Instant,
+}
+
+impl Command {
+    /// The same as [`cmd`].
+    pub fn new(name: &str) -> Self {
+        let mut buf = Vec::with_capacity(CAPACITY.max(HEADER + name.len() + CAPACITY / 2));
+        buf.extend_from_slice(b"              \r\n");
+        let mut command = Self {
+            buf,
+            count: 0,
+            timeout: None,
+            route: None,
+            start: 0,
+            idempotent: false,
+            made: tokio::time::Instant::now().into_std(),
+        };
+        let mut words = name.split_ascii_whitespace();
+        // Without any name the command would be `*0`, which a server does not answer at all: the
+        // next reply would go to the wrong caller. An empty name is answered with an error.
+        command.push(words.next().unwrap_or(""));
+        for word in words {
+            command.push(word);
+        }
+        command
+    }
+
+    /// Adds what `args` writes: one argument, several, or none.
+    pub fn arg(mut self, args: impl ToArgs) -> Self {
+        self.push(&args);
+        self
+    }
+
+    /// How long the whole call may take: waiting, redirects and retries included. Overrides the
+    /// client's command deadline.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Promises that executing the command twice does no harm: it may be sent again after its
+    /// first outcome remained unknown. Commands that only read need no such promise.
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Sends the command to the node that owns this key, whatever its arguments say. For commands
+    /// without keys, and for those whose keys cannot be known.
+    pub fn route_by(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.route = Some(Slot::of(key.as_ref()));
+        self
+    }
+
+    /// The first word of the name, as given.
+    pub fn name(&self) -> &str {
+        std::str::from_utf8(self.name_bytes()).expect("the name was a &str, split at spaces")
+    }
+
+    pub(super) fn name_bytes(&self) -> &[u8] {
+        self.args().next().unwrap_or_default()
+    }
+
+    /// Whether it is this command, in any case: `get`, or `client|reply` with a subcommand.
+    pub(super) fn is(&self, name: &str) -> bool {
+        let (name, subcommand) = match name.split_once('|') {
+            Some((name, subcommand)) => (name, Some(subcommand)),
+            None => (name, None),
+        };
+        self.name_bytes().eq_ignore_ascii_case(name.as_bytes())
+            && subcommand.is_none_or(|wanted| {
+                self.arg_at(1)
+                    .is_some_and(|given| given.eq_ignore_ascii_case(wanted.as_bytes()))
+            })
+    }
+
+    /// All arguments, as the server counts them: the name is argument 0.
+    pub fn args(&self) -> Args<'_> {
+        Args {
+            rest: &self.buf[HEADER..],
+        }
+    }
+
+    /// One argument; the name is argument 0.
+    pub fn arg_at(&self, index: usize) -> Option<&[u8]> {
+        self.args().nth(index)
+    }
+
+    /// How many arguments there are, the name included; at least 1.
+    pub fn arg_count(&self) -> usize {
+        self.count
+    }
+
+    /// What [`Command::timeout`] was given.
+    pub fn own_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether [`Command::idempotent`] was called.
+    pub fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    pub(crate) fn made(&self) -> Instant {
+        self.made
+    }
+
+    /// The slot of the key that [`Command::route_by`] was given.
+    pub fn own_route(&self) -> Option<Slot> {
+        self.route
+    }
+
+    /// The encoded command: a RESP array of bulk strings.
+    pub fn wire(&self) -> &[u8] {
+        &self.buf[usize::from(self.start)..]
+    }
+
+    /// The encoded command, without a copy.
+    pub fn into_wire(self) -> Wire {
+        Wire {
+            buf: self.buf,
+            start: usize::from(self.start),
+        }
+    }
+
+    fn push<T: ToArgs + ?Sized>(&mut self, args: &T) {
+        args.write_args(&mut ArgWriter::new(&mut self.buf, &mut self.count));
+        self.write_header();
+    }
+
+    fn write_header(&mut self) {
+        let header = &mut self.buf[..HEADER];
+        let start = Decimal::write(self.count as u128, &mut header[..HEADER - 2]) - 1;
+        header[start] = b'*';
+        // Lossless: it is less than HEADER.
+        self.start = start as u8;
+    }
+}
+
+impl Clone for Command {
+    fn clone(&self) -> Self {
+        Self {
+            buf: self.buf.clone(),
+            made: tokio::time::Instant::now().into_std(),
+            ..*self
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Command({}, {} argument(s))",
+            self.name(),
+            self.count - 1
+        )
+    }
+}
+
+/// The arguments of a [`Command`], the name first.
+#[derive(Clone)]
+pub struct Args<'a> {
+    /// The encoded arguments that are left.
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        // What is read here was written by `ArgWriter`: `$<length>\r\n<bytes>\r\n`.
+        let mut length = 0;
+        let mut at = 1;
+        loop {
+            let byte = *self.rest.get(at)?;
+            at += 1;
+            if byte == b'\r' {
+                break;
+            }
+            length = length * 10 + usize::from(byte - b'0');
+        }
+        let start = at + 1;
+        let arg = self.rest.get(start..start + length)?;
+        self.rest = self.rest.get(start + length + 2..)?;
+        Some(arg)
+    }
+}
+
+impl fmt::Debug for Args<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Args({} left)", self.clone().count())
+    }
+}
+
+/// An encoded command, ready for the socket. `Debug` shows only its length.
+#[derive(Clone)]
+pub struct Wire {
+    buf: Vec<u8>,
+    start: usize,
+}
+
+impl Wire {
+    /// The command's name, for errors.
+    pub(crate) fn name(&self) -> std::borrow::Cow<'_, str> {
+        let mut args = Args {
+            rest: self.buf.get(HEADER..).unwrap_or_default(),
+        };
+        String::from_utf8_lossy(args.next().unwrap_or_default())
+    }
+
+    /// The bytes to write.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buf[self.start..]
+    }
+
+    /// The bytes to write, shared without a copy.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from(self.buf).split_off(self.start)
+    }
+}
+
+impl AsRef<[u8]> for Wire {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wire({} bytes)", self.as_bytes().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn encode(args: &[Vec<u8>]) -> Vec<u8> {
+        let mut wire = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            wire.extend(format!("${}\r\n", arg.len()).bytes());
+            wire.extend(arg);
+            wire.extend(b"\r\n");
+        }
+        wire
+    }
+
+    #[test]
+    fn a_name_of_several_words_is_split() {
+        let list = cmd("CLIENT  LIST").arg("TYPE").arg("normal");
+        assert_eq!(list.name(), "CLIENT");
+        let args: Vec<_> = list.args().collect();
+        assert_eq!(args, [&b"CLIENT"[..], b"LIST", b"TYPE", b"normal"]);
+        assert!(list.is("client") && list.is("client|list") && !list.is("client|kill"));
+    }
+
+    #[test]
+    fn a_command_without_a_name_is_still_one_the_server_answers() {
+        for name in ["", " "] {
+            assert_eq!(cmd(name).wire(), b"*1\r\n$0\r\n\r\n");
+        }
+    }
+
+    #[test]
+    fn a_short_command_allocates_once() {
+        let set = cmd("SET")
+            .arg("some:key:0001")
+            .arg("a value of a few words");
+        assert_eq!(set.buf.capacity(), CAPACITY);
+    }
+
+    #[test]
+    fn debug_shows_no_argument() {
+        let auth = cmd("AUTH").arg("user").arg("secret");
+        assert_eq!(format!("{auth:?}"), "Command(AUTH, 2 argument(s))");
+        assert_eq!(format!("{:?}", auth.args()), "Args(3 left)");
+        assert_eq!(format!("{:?}", auth.into_wire()), "Wire(36 bytes)");
+    }
+
+    #[test]
+    fn settings_of_one_call_are_kept() {
+        let plain = cmd("GET").arg("k");
+        assert_eq!(plain.own_timeout(), None);
+        assert_eq!(plain.own_route(), None);
+        assert!(!plain.is_idempotent());
+        let set = plain
+            .timeout(Duration::from_secs(1))
+            .idempotent()
+            .route_by("foo");
+        assert_eq!(set.own_timeout(), Some(Duration::from_secs(1)));
+        assert_eq!(set.own_route(), Slot::new(12_182));
+        assert!(set.is_idempotent());
+    }
+
+    proptest! {
+        #[test]
+        fn encodes_as_the_protocol_says(name in "[A-Za-z]{1,12}", args in vec(vec(any::<u8>(), 0..1200), 0..15)) {
+            let command = args.iter().fold(cmd(&name), |command, arg| command.arg(arg));
+            let mut all = vec![name.into_bytes()];
+            all.extend(args);
+            let expected = encode(&all);
+            prop_assert_eq!(command.arg_count(), all.len());
+            prop_assert!(command.args().eq(all.iter().map(Vec::as_slice)));
+            prop_assert_eq!(command.wire(), &expected);
+            let wire = command.into_wire();
+            prop_assert_eq!(wire.as_bytes(), &expected);
+            prop_assert_eq!(wire.into_bytes(), expected);
+        }
+
+        #[test]
+        fn counts_arguments_of_any_number(count in 0usize..2000) {
+            let command = cmd("DEL").arg(vec!["k"; count]);
+            prop_assert_eq!(command.arg_count(), count + 1);
+            let head = format!("*{}\r\n$3\r\nDEL\r\n", count + 1);
+            prop_assert!(command.wire().starts_with(head.as_bytes()));
+            prop_assert_eq!(command.arg_at(count + 1), None);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Commands as data, and what is known about them before they are sent.
+//!
+//! * [`builder`] and [`pipeline`]: [`cmd`]`("SET").arg(key).arg(value)`, encoded once;
+//! * [`arg`]: what can be an argument, [`ToArgs`];
+//! * [`spec`]: what a command does and where its keys are, [`CommandSpec`];
+//! * [`table`]: the specifications of all commands, [`CommandTable`]: built in, or as the server
+//!   tells;
+//! * [`unsuitable`]: which commands a shared connection must not carry.
+//!
+//! Nothing here does I/O or looks at a clock.
+
+pub mod arg;
+pub mod builder;
+mod builtin;
+pub mod pipeline;
+pub mod spec;
+pub mod table;
+pub mod unsuitable;
+
+pub use arg::{ArgWriter, ToArgs};
+pub use builder::{Command, Wire, cmd};
+pub use pipeline::{Pipeline, pipe};
+pub use spec::{CommandSpec, KeyRule};
+pub use table::CommandTable;

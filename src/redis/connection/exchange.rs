@@ -1,0 +1,85 @@
+//! Question and answer over a fresh stream, one at a time: what the handshake and a scout need
+//! before (or without) the machinery of a connection.
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::exit::{Cause, CauseKind};
+use crate::redis::command::Command;
+use crate::redis::connection::transport::Stream;
+use crate::redis::resp::{Decoder, Reply, ReplyLimits};
+
+/// A stream with its decoder.
+pub(crate) struct Exchange {
+    pub(crate) stream: Box<dyn Stream>,
+    pub(crate) decoder: Decoder,
+    pub(crate) unread: BytesMut,
+}
+
+impl Exchange {
+    pub(crate) fn new(stream: Box<dyn Stream>, limits: ReplyLimits) -> Self {
+        Self {
+            stream,
+            decoder: Decoder::new(limits),
+            unread: BytesMut::new(),
+        }
+    }
+
+    /// Sends the commands in one write and waits for as many replies; pushes are passed over.
+    pub(crate) async fn ask(&mut self, commands: Vec<Command>) -> Result<Vec<Reply>, Cause> {
+        let mut replies = Vec::with_capacity(commands.len());
+        let wanted = commands.len();
+        let mut wire = Vec::new();
+        for command in commands {
+            wire.extend_from_slice(command.into_wire().as_bytes());
+        }
+        let written = self.stream.write_all(&wire).await;
+        // A server that is full answers before it reads, and closes: its reason is worth reading
+        // even when the write failed.
+        while replies.len() < wanted {
+            match self.next().await {
+                Ok(Reply::Push(_)) => {}
+                Ok(reply) => {
+                    let fatal =
+                        matches!(&reply, Reply::Error(error) if is_farewell(error.line().as_ref()));
+                    replies.push(reply);
+                    if fatal {
+                        return Ok(replies);
+                    }
+                }
+                Err(cause) => {
+                    return Err(match written {
+                        Ok(()) => cause,
+                        Err(error) => Cause::from_io(&error),
+                    });
+                }
+            }
+        }
+        Ok(replies)
+    }
+
+    async fn next(&mut self) -> Result<Reply, Cause> {
+        loop {
+            let decoded = self
+                .decoder
+                .decode(&mut self.unread)
+                .map_err(|error| Cause::new(CauseKind::Protocol, error.to_string()))?;
+            if let Some(reply) = decoded {
+                return Ok(reply);
+            }
+            let read = self
+                .stream
+                .read_buf(&mut self.unread)
+                .await
+                .map_err(|error| Cause::from_io(&error))?;
+            if read == 0 {
+                return Err(CauseKind::Closed.into());
+            }
+        }
+    }
+}
+
+/// The server says so on accepting, and closes.
+fn is_farewell(line: &str) -> bool {
+    line.starts_with("ERR max number of clients")
+}

@@ -1,0 +1,156 @@
+//! What is in flight on one connection, in the order of the replies to come: [`InFlight`]. Pure.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::redis::request::Request;
+
+/// What the next reply is for.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// A caller's request.
+    Request(Request),
+    /// A request whose caller was answered already, because its deadline passed. Its place
+    /// stays: the reply, when it comes, must not reach anybody else.
+    Overdue,
+    /// The `OK` of an `ASKING`.
+    Asking,
+    /// The answer to a health check's `PING`.
+    Ping,
+}
+
+#[derive(Debug)]
+struct Entry {
+    expected: Expected,
+    /// Where its last byte ends in the stream of all bytes written.
+    end: u64,
+}
+
+/// What is in flight, and how much of it the kernel has taken.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    entries: VecDeque<Entry>,
+    appended: u64,
+    written: u64,
+    weight: usize,
+    overdue: usize,
+    /// No entry has an earlier deadline.
+    earliest: Option<Instant>,
+}
+
+/// The requests of a connection that ended.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Their last byte was never handed to the kernel.
+    pub(crate) not_sent: Vec<Request>,
+    /// Written, not answered.
+    pub(crate) unanswered: Vec<Request>,
+}
+
+impl InFlight {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of the requests kept here.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// Requests answered as overdue whose replies are still to come.
+    pub(crate) fn has_overdue(&self) -> bool {
+        self.overdue > 0
+    }
+
+    /// `bytes` were appended to what is written, for this reply.
+    pub(crate) fn push(&mut self, expected: Expected, bytes: usize) {
+        self.appended += bytes as u64;
+        if let Expected::Request(request) = &expected {
+            self.weight += request.weight();
+            let deadline = request.deadline;
+            if self.earliest.is_none_or(|earliest| deadline < earliest) {
+                self.earliest = Some(deadline);
+            }
+        }
+        self.entries.push_back(Entry {
+            expected,
+            end: self.appended,
+        });
+    }
+
+    /// The kernel took so many bytes more.
+    pub(crate) fn wrote(&mut self, bytes: usize) {
+        self.written += bytes as u64;
+    }
+
+    /// A reply came: whose is it?
+    pub(crate) fn pop(&mut self) -> Option<Expected> {
+        let expected = self.entries.pop_front()?.expected;
+        match &expected {
+            Expected::Request(request) => self.weight -= request.weight(),
+            Expected::Overdue => self.overdue -= 1,
+            Expected::Asking | Expected::Ping => {}
+        }
+        if self.entries.is_empty() {
+            self.earliest = None;
+        }
+        Some(expected)
+    }
+
+    /// Takes out the requests whose deadline has passed; their places stay.
+    ///
+    /// Their bytes may still leave the write buffer later, so each counts as perhaps sent.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Request> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
+        }
+        let mut expired = Vec::new();
+        self.earliest = None;
+        for entry in &mut self.entries {
+            let Expected::Request(request) = &entry.expected else {
+                continue;
+            };
+            if request.deadline > now {
+                let deadline = request.deadline;
+                self.earliest = Some(self.earliest.map_or(deadline, |known| known.min(deadline)));
+                continue;
+            }
+            if let Expected::Request(mut request) =
+                std::mem::replace(&mut entry.expected, Expected::Overdue)
+            {
+                self.weight -= request.weight();
+                self.overdue += 1;
+                request.perhaps_sent = true;
+                expired.push(request);
+            }
+        }
+        expired
+    }
+
+    /// The connection has ended: what becomes of each request.
+    pub(crate) fn settle(&mut self) -> Settled {
+        let mut settled = Settled::default();
+        let written = self.written;
+        for entry in std::mem::take(self).entries {
+            let Expected::Request(mut request) = entry.expected else {
+                continue;
+            };
+            if entry.end > written {
+                request.perhaps_sent = false;
+                settled.not_sent.push(request);
+            } else {
+                request.perhaps_sent = true;
+                settled.unanswered.push(request);
+            }
+        }
+        settled
+    }
+}

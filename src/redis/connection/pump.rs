@@ -1,0 +1,392 @@
+//! The socket's work, as one future: [`Pump`] takes requests from the lane, writes them, reads
+//! replies and answers callers, and watches that the peer makes progress.
+//!
+//! Reading never waits for writing, nor the other way round: a server that stops reading because
+//! its own replies are not read would otherwise block both for ever. One turn takes in a bounded
+//! amount, then yields to whatever else runs on the arbiter.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
+
+use crate::exit::{Cause, CauseKind};
+use crate::redis::cluster::Signal;
+use crate::redis::config::Config;
+use crate::redis::connection::exchange::Exchange;
+use crate::redis::connection::in_flight::{Expected, InFlight};
+use crate::redis::connection::transport::Stream;
+use crate::redis::connection::vigil::{Verdict, Vigil};
+use crate::redis::error::ErrorKind;
+use crate::redis::handoff::{Handoff, News, Reason};
+use crate::redis::lane::{Lane, Left};
+use crate::redis::refusal::outcome_of;
+use crate::redis::request::Request;
+use crate::redis::resp::{Decoder, Reply};
+use crate::redis::value::ServerError;
+use crate::registry::LastUsed;
+
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+/// Rounds of reading, taking and writing in one turn.
+const ROUNDS_PER_TURN: usize = 8;
+/// Requests are taken while less than this waits to be written: what is in the lane is surely
+/// not sent, what is in the write buffer may be.
+const WRITE_AHEAD: usize = 64 * 1024;
+/// The least free space to read into.
+const READ_CHUNK: usize = 16 * 1024;
+/// The most that is reserved for what a reply still lacks.
+const READ_AHEAD: usize = 4 * 1024 * 1024;
+/// Buffers that grew beyond this are released once they are empty.
+const KEEP_BUFFER: usize = 256 * 1024;
+
+/// How a running connection is told to end.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    wish: Cell<Wish>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Wish {
+    #[default]
+    Run,
+    Drain,
+    Now,
+}
+
+impl Ending {
+    /// Take nothing more, finish what is in flight, end.
+    pub(crate) fn drain(&self) {
+        if self.wish.get() == Wish::Run {
+            self.set(Wish::Drain);
+        }
+    }
+
+    /// End at once.
+    pub(crate) fn now(&self) {
+        self.set(Wish::Now);
+    }
+
+    fn set(&self, wish: Wish) {
+        self.wish.set(wish);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The socket's work. Resolves with the cause when the connection ends; dropping it at any time
+/// settles every request it holds.
+pub(crate) struct Pump {
+    stream: Box<dyn Stream>,
+    decoder: Decoder,
+    unread: BytesMut,
+    unwritten: BytesMut,
+    in_flight: InFlight,
+    lane: Arc<Lane>,
+    handoff: Handoff,
+    config: Arc<Config>,
+    vigil: Vigil,
+    ending: Rc<Ending>,
+    timer: Option<Pin<Box<Sleep>>>,
+    last_used: LastUsed,
+    last_cause: Option<Cause>,
+}
+
+impl Pump {
+    pub(crate) fn new(
+        exchange: Exchange,
+        lane: Arc<Lane>,
+        handoff: Handoff,
+        config: Arc<Config>,
+        ending: Rc<Ending>,
+        last_used: LastUsed,
+    ) -> Self {
+        let vigil = Vigil::new(config.health, config.timeouts.command, now());
+        Self {
+            stream: exchange.stream,
+            decoder: exchange.decoder,
+            unread: exchange.unread,
+            unwritten: BytesMut::new(),
+            in_flight: InFlight::default(),
+            lane,
+            handoff,
+            config,
+            vigil,
+            ending,
+            timer: None,
+            last_used,
+            last_cause: None,
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
+        let now = now();
+        let mut busy = true;
+        for _ in 0..ROUNDS_PER_TURN {
+            let read = self.read(cx, now);
+            let taken = self.take(cx, now);
+            let written = self.write(cx);
+            busy = match (read, written) {
+                (Err(cause), _) | (_, Err(cause)) => return Poll::Ready(cause),
+                (Ok(read), Ok(written)) => read || taken || written,
+            };
+            if !busy {
+                break;
+            }
+        }
+        if self.ending.wish.get() == Wish::Drain
+            && self.in_flight.is_empty()
+            && self.unwritten.is_empty()
+            && !self.lane.has_last_requests()
+        {
+            return Poll::Ready(CauseKind::Requested.into());
+        }
+        if let Poll::Ready(cause) = self.watch(cx, now) {
+            return Poll::Ready(cause);
+        }
+        if busy {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Reads what is there, and answers whom it concerns. True: there may be more.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
+        // What a header announces is believed piece by piece.
+        let wanted = self.decoder.missing().clamp(READ_CHUNK, READ_AHEAD);
+        if self.unread.capacity() - self.unread.len() < wanted {
+            self.unread.reserve(wanted);
+        }
+        let stream = Pin::new(&mut self.stream);
+        match tokio_util::io::poll_read_buf(stream, cx, &mut self.unread) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0)) => return Err(CauseKind::Closed.into()),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => return Err(Cause::from_io(&error)),
+        }
+        self.vigil.heard(now);
+        if self.lane.is_suspect() {
+            self.lane.set_suspect(false);
+        }
+        while let Some(reply) = self
+            .decoder
+            .decode(&mut self.unread)
+            .map_err(|error| Cause::new(CauseKind::Protocol, error.to_string()))?
+        {
+            self.answer(reply)?;
+        }
+        if self.unread.is_empty() && self.unread.capacity() > KEEP_BUFFER {
+            self.unread = BytesMut::new();
+        }
+        Ok(true)
+    }
+
+    fn answer(&mut self, reply: Reply) -> Result<(), Cause> {
+        // Out of band: belongs to no request.
+        if let Reply::Push(_) = reply {
+            return Ok(());
+        }
+        match self.in_flight.pop() {
+            Some(Expected::Request(request)) => match reply {
+                Reply::Value(value) => request.resolve(Ok(value)),
+                Reply::Error(error) => self.refused(request, error),
+                Reply::Push(_) => {}
+            },
+            Some(Expected::Overdue | Expected::Asking | Expected::Ping) => {}
+            None => {
+                return Err(Cause::new(
+                    CauseKind::Protocol,
+                    "a reply came that nobody asked for",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, request: Request, error: ServerError) {
+        let Some(endpoint) = self.lane.endpoint() else {
+            return;
+        };
+        let outcome = outcome_of(&error, request.script);
+        if outcome.is_refused() && Signal::of(&error, endpoint) != Signal::None {
+            self.handoff.bounce(request, endpoint, Reason::Reply(error));
+            return;
+        }
+        request.fail(ErrorKind::Server(error), outcome, Some(endpoint));
+    }
+
+    /// Takes requests from the lane into the write buffer. True: there are more.
+    fn take(&mut self, cx: &Context<'_>, now: Instant) -> bool {
+        let taking = match self.ending.wish.get() {
+            Wish::Run => true,
+            Wish::Drain => self.lane.has_last_requests(),
+            Wish::Now => false,
+        };
+        if !taking || !self.has_room() {
+            return false;
+        }
+        let before = self.in_flight.len();
+        let Self {
+            lane,
+            unwritten,
+            in_flight,
+            config,
+            ..
+        } = self;
+        let left = lane.take(cx, now, |mut request| {
+            if request.asking {
+                request.asking = false;
+                unwritten.extend_from_slice(ASKING);
+                in_flight.push(Expected::Asking, ASKING.len());
+            }
+            let bytes = request.wire.as_bytes();
+            let length = bytes.len();
+            unwritten.extend_from_slice(bytes);
+            request.perhaps_sent = true;
+            in_flight.push(Expected::Request(request), length);
+            has_room(unwritten, in_flight, config)
+        });
+        if self.in_flight.len() > before {
+            self.last_used.touch();
+        }
+        left == Left::More && self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        has_room(&self.unwritten, &self.in_flight, &self.config)
+    }
+
+    /// Writes what waits to be written. True: the kernel may take more.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
+        if self.unwritten.is_empty() {
+            return Ok(false);
+        }
+        let stream = Pin::new(&mut self.stream);
+        match stream.poll_write(cx, &self.unwritten) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(0)) => Err(CauseKind::Closed.into()),
+            Poll::Ready(Ok(written)) => {
+                self.unwritten.advance(written);
+                self.in_flight.wrote(written);
+                if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
+                    self.unwritten = BytesMut::new();
+                }
+                Ok(true)
+            }
+            Poll::Ready(Err(error)) => Err(Cause::from_io(&error)),
+        }
+    }
+
+    /// Deadlines, health checks, stalls. Pending while all is well.
+    fn watch(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Cause> {
+        loop {
+            for request in self.in_flight.expire(now) {
+                request.expire(self.lane.endpoint());
+            }
+            let in_flight = !self.in_flight.is_empty();
+            let overdue = self.in_flight.has_overdue();
+            let next_check = match self.vigil.check(now, in_flight, overdue) {
+                Verdict::Well(next) => next,
+                Verdict::Ping => {
+                    self.unwritten.extend_from_slice(PING);
+                    self.in_flight.push(Expected::Ping, PING.len());
+                    cx.waker().wake_by_ref();
+                    continue;
+                }
+                Verdict::Suspect => {
+                    self.lane.set_suspect(true);
+                    if let Some(endpoint) = self.lane.endpoint() {
+                        self.handoff.tell(endpoint, News::Quiet);
+                    }
+                    continue;
+                }
+                Verdict::Lost(cause) => return Poll::Ready(cause),
+            };
+            // While the connection is busy, or slow, what waits in the lane can be overdue too.
+            let waiting = self.lane.expire(now);
+            let next = [next_check, self.in_flight.earliest(), waiting]
+                .into_iter()
+                .flatten()
+                .min();
+            self.sleep_until(next, cx);
+            return Poll::Pending;
+        }
+    }
+
+    /// Arms the one timer, if it is not armed for an earlier instant already: when it fires too
+    /// early, the next check arms it anew.
+    fn sleep_until(&mut self, at: Option<Instant>, cx: &mut Context<'_>) {
+        let Some(at) = at else {
+            return;
+        };
+        let at = tokio::time::Instant::from_std(at);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if timer.is_elapsed() || at < timer.deadline() {
+            timer.as_mut().reset(at);
+        }
+        if timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+fn has_room(unwritten: &BytesMut, in_flight: &InFlight, config: &Config) -> bool {
+    unwritten.len() < WRITE_AHEAD
+        && in_flight.weight() < config.in_flight.bytes
+        && in_flight.len() < config.in_flight.requests
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl Future for Pump {
+    type Output = Cause;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
+        if self.ending.wish.get() == Wish::Now {
+            return Poll::Ready(CauseKind::Requested.into());
+        }
+        self.ending.waker.replace(Some(cx.waker().clone()));
+        let cause = ready!(self.turn(cx));
+        self.last_cause = Some(cause.clone());
+        Poll::Ready(cause)
+    }
+}
+
+/// However the connection ends, by an error, on request, by a panic or an abort: nothing it held
+/// is lost, nothing is answered twice.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        let settled = self.in_flight.settle();
+        self.lane.set_suspect(false);
+        self.lane.put_back(settled.not_sent);
+        let Some(endpoint) = self.lane.endpoint() else {
+            return;
+        };
+        let cause = self
+            .last_cause
+            .take()
+            .unwrap_or_else(|| CauseKind::Aborted.into());
+        for request in settled.unanswered {
+            let lost = Reason::Lost(cause.clone());
+            if request.repeatable {
+                self.handoff.bounce(request, endpoint, lost);
+            } else {
+                lost.answer(request, Some(endpoint));
+            }
+        }
+    }
+}

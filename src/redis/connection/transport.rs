@@ -1,0 +1,92 @@
+//! Sockets: how an [`Endpoint`] is dialled, and what a connection needs of what comes back.
+//! TLS and Unix sockets join here.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::endpoint::Endpoint;
+use crate::exit::{Cause, CauseKind};
+use crate::redis::config::Tcp;
+
+/// A connected byte stream.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, Cause>>>>;
+
+/// Dials endpoints. Over TCP, unless a test brings streams of its own.
+#[derive(Clone)]
+pub(crate) struct Dialer(Rc<dyn Fn(Endpoint) -> Dialling>);
+
+impl Dialer {
+    /// Dials over TCP, resolving names anew each time.
+    pub(crate) fn tcp(settings: Tcp) -> Self {
+        Self::new(move |endpoint| {
+            Box::pin(async move {
+                let stream = dial_tcp(&endpoint, &settings).await?;
+                Ok(Box::new(stream) as Box<dyn Stream>)
+            })
+        })
+    }
+
+    pub(crate) fn new(dial: impl Fn(Endpoint) -> Dialling + 'static) -> Self {
+        Self(Rc::new(dial))
+    }
+
+    pub(crate) async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Stream>, Cause> {
+        (self.0)(endpoint.clone()).await
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer").finish_non_exhaustive()
+    }
+}
+
+async fn dial_tcp(endpoint: &Endpoint, settings: &Tcp) -> Result<TcpStream, Cause> {
+    let (Some(host), Some(port)) = (endpoint.host(), endpoint.port()) else {
+        return Err(Cause::new(
+            CauseKind::Misconfigured,
+            "only host:port can be dialled by this version",
+        ));
+    };
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| Cause::new(CauseKind::Unresolved, error.to_string()))?;
+    let mut last = Cause::new(CauseKind::Unresolved, "the name has no address");
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                tune(&stream, settings).map_err(|error| Cause::from_io(&error))?;
+                return Ok(stream);
+            }
+            Err(error) => last = Cause::from_io(&error),
+        }
+    }
+    Err(last)
+}
+
+fn tune(stream: &TcpStream, settings: &Tcp) -> io::Result<()> {
+    stream.set_nodelay(settings.nodelay)?;
+    let socket = SockRef::from(stream);
+    if let Some(keepalive) = &settings.keepalive {
+        let keepalive = TcpKeepalive::new()
+            .with_time(keepalive.idle)
+            .with_interval(keepalive.interval)
+            .with_retries(keepalive.count);
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    // Unacknowledged data ends the connection after this time instead of some 15 minutes.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(settings.user_timeout)?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Whether a connection still makes progress: [`Vigil`]. Pure: it is told what happens and when.
+//!
+//! Three signs, from weak to strong. *Suspect*: something is in flight and nothing was heard for
+//! half a second; the router looks around, nothing is closed. *Unhealthy*: the link was idle, and
+//! several health checks in a row stayed without an answer. *Stalled*: a command is overdue and
+//! nothing was heard for a whole command deadline. Only bytes that were read count as progress:
+//! the kernel accepts writes for a dead peer, and a paused one even completes a TCP connect.
+
+use std::time::{Duration, Instant};
+
+use crate::exit::{Cause, CauseKind};
+use crate::redis::config::Health;
+
+/// Nothing heard for so long while something is in flight makes a node suspect. Long enough for
+/// almost any command, short beside the second or so in which a cluster promotes a replica.
+const SUSPECT_AFTER: Duration = Duration::from_millis(500);
+
+/// Watches one connection.
+#[derive(Debug)]
+pub(crate) struct Vigil {
+    health: Health,
+    stall_after: Duration,
+    last_heard: Instant,
+    /// When something was first in flight after silence without anything in flight.
+    waiting_since: Option<Instant>,
+    ping_sent: Option<Instant>,
+    failures: u32,
+    suspect: bool,
+}
+
+/// What the vigil asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// Nothing, until then.
+    Well(Option<Instant>),
+    /// A `PING`.
+    Ping,
+    /// The router should look around.
+    Suspect,
+    /// The connection has to be replaced.
+    Lost(Cause),
+}
+
+impl Vigil {
+    /// `stall_after` is the command deadline.
+    pub(crate) fn new(health: Health, stall_after: Duration, now: Instant) -> Self {
+        Self {
+            health,
+            stall_after,
+            last_heard: now,
+            waiting_since: None,
+            ping_sent: None,
+            failures: 0,
+            suspect: false,
+        }
+    }
+
+    /// Bytes were read.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.waiting_since = None;
+        self.ping_sent = None;
+        self.failures = 0;
+        self.suspect = false;
+    }
+
+    /// Looks at the clock. `in_flight`: something waits for a reply; `overdue`: some of it past
+    /// its deadline.
+    pub(crate) fn check(&mut self, now: Instant, in_flight: bool, overdue: bool) -> Verdict {
+        if !in_flight {
+            self.waiting_since = None;
+            return self.idle(now);
+        }
+        // Silence counts from when there was something to answer.
+        let since = (*self.waiting_since.get_or_insert(now)).max(self.last_heard);
+        let stalled_at = since + self.stall_after;
+        if overdue && now >= stalled_at {
+            return Verdict::Lost(Cause::new(
+                CauseKind::Stalled,
+                "a command is overdue and nothing was heard",
+            ));
+        }
+        if let Some(sent) = self.ping_sent
+            && now >= sent + self.health.timeout
+        {
+            self.failures += 1;
+            self.ping_sent = None;
+            if self.failures >= self.health.failures {
+                return Verdict::Lost(Cause::new(
+                    CauseKind::Unhealthy,
+                    "health checks in a row stayed without an answer",
+                ));
+            }
+            self.ping_sent = Some(now);
+            return Verdict::Ping;
+        }
+        if !self.suspect && now >= since + SUSPECT_AFTER {
+            self.suspect = true;
+            return Verdict::Suspect;
+        }
+        let suspect_at = (!self.suspect).then_some(since + SUSPECT_AFTER);
+        let stall_check = overdue.then_some(stalled_at);
+        let ping_at = self.ping_sent.map(|sent| sent + self.health.timeout);
+        Verdict::Well(
+            [suspect_at, stall_check, ping_at]
+                .into_iter()
+                .flatten()
+                .min(),
+        )
+    }
+
+    fn idle(&mut self, now: Instant) -> Verdict {
+        if !self.health.enabled {
+            return Verdict::Well(None);
+        }
+        let due = self.last_heard + self.health.idle;
+        if now < due {
+            return Verdict::Well(Some(due));
+        }
+        self.ping_sent = Some(now);
+        self.waiting_since = Some(now);
+        Verdict::Ping
+    }
+}

@@ -1,0 +1,114 @@
+//! From a connection to its router: [`Handoff`]. The slow path: a request that this node did not
+//! serve, or news of the node.
+
+use std::fmt;
+
+use actix::{Message, WeakRecipient};
+
+use crate::endpoint::Endpoint;
+use crate::exit::Cause;
+use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::request::Request;
+use crate::redis::value::ServerError;
+
+/// A request that a node did not serve; the router decides what becomes of it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Bounced {
+    pub(crate) request: Request,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) reason: Reason,
+}
+
+/// Why a node did not serve a request.
+#[derive(Debug)]
+pub(crate) enum Reason {
+    /// It answered so, without executing it.
+    Reply(ServerError),
+    /// The connection was lost before it answered; the request is repeatable.
+    Lost(Cause),
+}
+
+impl Bounced {
+    /// Nothing more can be done: why the node did not serve it is the answer.
+    pub(crate) fn answer(self) {
+        self.reason.answer(self.request, Some(&self.endpoint));
+    }
+}
+
+/// News of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    Up,
+    Down,
+    /// It was written to and is not heard.
+    Quiet,
+}
+
+/// Something about a node changed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct NodeNews {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) news: News,
+}
+
+/// The way from a connection back to its router.
+#[derive(Clone)]
+pub(crate) struct Handoff {
+    bounced: WeakRecipient<Bounced>,
+    news: WeakRecipient<NodeNews>,
+}
+
+impl Handoff {
+    pub(crate) fn new(bounced: WeakRecipient<Bounced>, news: WeakRecipient<NodeNews>) -> Self {
+        Self { bounced, news }
+    }
+
+    /// Hands a request back. Without a router any more, it is answered here.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "at most as many as were in flight, which is bounded"
+    )]
+    pub(crate) fn bounce(&self, request: Request, endpoint: &Endpoint, reason: Reason) {
+        let Some(router) = self.bounced.upgrade() else {
+            reason.answer(request, Some(endpoint));
+            return;
+        };
+        router.do_send(Bounced {
+            request,
+            endpoint: endpoint.clone(),
+            reason,
+        });
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "bounded by the link's backoff")]
+    pub(crate) fn tell(&self, endpoint: &Endpoint, news: News) {
+        if let Some(router) = self.news.upgrade() {
+            router.do_send(NodeNews {
+                endpoint: endpoint.clone(),
+                news,
+            });
+        }
+    }
+}
+
+impl Reason {
+    /// Answers a request for which nothing more can be done.
+    pub(crate) fn answer(self, request: Request, endpoint: Option<&Endpoint>) {
+        match self {
+            Self::Reply(error) => {
+                request.fail(ErrorKind::Server(error), Outcome::Refused, endpoint);
+            }
+            Self::Lost(cause) => {
+                request.fail(ErrorKind::Lost(cause), Outcome::Unknown, endpoint);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Handoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handoff").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,409 @@
+//! Where requests wait for the connection of one link: [`Lane`].
+//!
+//! The lane belongs to the link and outlives its connections. It is the one place where a caller
+//! meets a connection: callers of any thread push, the connection's own task takes. While the
+//! link is down requests stay here, bounded in number and bytes, until it is up again, the router
+//! takes them elsewhere, or their deadline passes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::endpoint::Endpoint;
+use crate::exit::Cause;
+use crate::redis::config::{Waiting, WhenDown};
+use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::request::Request;
+
+/// Requests that wait for one link.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    endpoint: Option<Endpoint>,
+    limits: Waiting,
+    when_down: WhenDown,
+    /// The connection has written and hears nothing: perhaps its node is paused.
+    suspect: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Request>,
+    weight: usize,
+    phase: Phase,
+    /// No waiting request has an earlier deadline.
+    earliest: Option<Instant>,
+    /// Takes requests while the link is up.
+    consumer: Option<Waker>,
+    /// Expires them while it is not.
+    keeper: Option<Waker>,
+}
+
+/// What the link can do for a request.
+#[derive(Debug, Clone)]
+enum Phase {
+    Down(Option<Cause>),
+    Up,
+    Parked(Cause),
+    /// Takes nothing more; what waits is still sent.
+    Finishing,
+    Closed,
+}
+
+/// What taking from the lane left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    More,
+}
+
+/// What became of a request that was brought to a lane.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    /// The link is up and takes care of it, or it was answered.
+    Taken,
+    /// It waits for the link to come up.
+    Waits,
+    /// The link is gone for good: the request belongs elsewhere.
+    Gone(Request),
+}
+
+impl Lane {
+    pub(crate) fn new(
+        endpoint: Option<Endpoint>,
+        limits: Waiting,
+        when_down: WhenDown,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            endpoint,
+            limits,
+            when_down,
+            suspect: AtomicBool::new(false),
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                weight: 0,
+                phase: Phase::Down(None),
+                earliest: None,
+                consumer: None,
+                keeper: None,
+            }),
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.lock().phase, Phase::Up)
+    }
+
+    /// Up, and its connection hears from its node.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.is_suspect() && self.is_up()
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_suspect(&self, suspect: bool) {
+        self.suspect.store(suspect, Ordering::Relaxed);
+    }
+
+    /// Lets a request wait here, or answers it with *not sent* and why.
+    pub(crate) fn submit(&self, request: Request) -> Submitted {
+        let mut state = self.lock();
+        let submitted = match state.phase {
+            Phase::Up => Submitted::Taken,
+            Phase::Down(_) | Phase::Parked(_) => Submitted::Waits,
+            Phase::Finishing | Phase::Closed => return Submitted::Gone(request),
+        };
+        if let Some(kind) = self.refusal(&state, request.weight()) {
+            drop(state);
+            request.fail(kind, Outcome::NotSent, self.endpoint.as_ref());
+            return Submitted::Taken;
+        }
+        let waker = state.push(request);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        submitted
+    }
+
+    /// Why a request cannot wait here; none if it can.
+    fn refusal(&self, state: &State, weight: usize) -> Option<ErrorKind> {
+        match &state.phase {
+            Phase::Up | Phase::Finishing | Phase::Closed => {}
+            Phase::Down(cause) => match self.when_down {
+                WhenDown::Wait => {}
+                WhenDown::Fail => return Some(ErrorKind::Down(cause.clone())),
+            },
+            Phase::Parked(cause) => return Some(ErrorKind::Parked(cause.clone())),
+        }
+        let full = state.queue.len() >= self.limits.requests
+            || (state.weight + weight > self.limits.bytes && !state.queue.is_empty());
+        full.then(|| ErrorKind::QueueFull {
+            requests: state.queue.len(),
+            bytes: state.weight,
+        })
+    }
+
+    /// Gives requests to `take` while it wants more, and remembers whom to wake when the next
+    /// comes. Those whose caller has gone are left out; those that are overdue are answered.
+    pub(crate) fn take(
+        &self,
+        cx: &Context<'_>,
+        now: Instant,
+        mut take: impl FnMut(Request) -> bool,
+    ) -> Left {
+        let mut overdue = Vec::new();
+        let mut state = self.lock();
+        let mut wanted = true;
+        while wanted && let Some(request) = state.queue.pop_front() {
+            state.weight -= request.weight();
+            if request.deadline <= now || request.is_abandoned() {
+                overdue.push(request);
+            } else {
+                wanted = take(request);
+            }
+        }
+        let left = if state.queue.is_empty() {
+            state.earliest = None;
+            match &state.consumer {
+                Some(waker) if waker.will_wake(cx.waker()) => {}
+                _ => state.consumer = Some(cx.waker().clone()),
+            }
+            Left::Nothing
+        } else {
+            Left::More
+        };
+        drop(state);
+        self.answer_overdue(overdue);
+        left
+    }
+
+    /// Puts requests that were not sent back at the front, in order. They were accepted once, so
+    /// no bound refuses them now; a link that is given up does.
+    pub(crate) fn put_back(&self, requests: Vec<Request>) {
+        let mut state = self.lock();
+        for mut request in requests.into_iter().rev() {
+            request.perhaps_sent = false;
+            state.weight += request.weight();
+            state.note_deadline(request.deadline);
+            state.queue.push_front(request);
+        }
+        let refused = self.refuse_waiting(&mut state);
+        let keeper = state.keeper.clone();
+        drop(state);
+        refused.answer(self.endpoint.as_ref());
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
+    }
+
+    /// The link is up: its connection takes what waits.
+    pub(crate) fn up(&self) {
+        self.set_phase(Phase::Up);
+    }
+
+    /// The link is down: requests wait, or fail, as configured.
+    pub(crate) fn down(&self, cause: Option<Cause>) {
+        self.set_phase(Phase::Down(cause));
+    }
+
+    /// The link is given up: what waits fails with its cause.
+    pub(crate) fn park(&self, cause: Cause) {
+        self.set_phase(Phase::Parked(cause));
+    }
+
+    /// Takes nothing more. What waits is still sent if the link is up; else it is answered *not
+    /// sent*, and counted.
+    pub(crate) fn finish(&self) -> usize {
+        let mut state = self.lock();
+        let was_up = matches!(state.phase, Phase::Up);
+        state.phase = Phase::Finishing;
+        if was_up {
+            return 0;
+        }
+        let refused = self.refuse_waiting(&mut state);
+        drop(state);
+        let count = refused.0.len();
+        refused.answer(self.endpoint.as_ref());
+        count
+    }
+
+    /// Finishing, and something waits to be sent.
+    pub(crate) fn has_last_requests(&self) -> bool {
+        let state = self.lock();
+        matches!(state.phase, Phase::Finishing) && !state.queue.is_empty()
+    }
+
+    /// The link is gone for good; what waits is given back.
+    pub(crate) fn close(&self) -> Vec<Request> {
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        let waiting = state.clear();
+        let keeper = state.keeper.take();
+        drop(state);
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
+        waiting
+    }
+
+    /// Takes all that waits, to be routed anew.
+    pub(crate) fn empty(&self) -> Vec<Request> {
+        self.lock().clear()
+    }
+
+    /// Answers what is overdue, and tells the next deadline.
+    pub(crate) fn expire(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.lock();
+        match state.earliest {
+            Some(earliest) if earliest <= now => {}
+            earliest => return earliest,
+        }
+        let mut overdue = Vec::new();
+        let mut kept = VecDeque::with_capacity(state.queue.len());
+        let mut earliest = None;
+        for request in std::mem::take(&mut state.queue) {
+            if request.deadline <= now {
+                state.weight -= request.weight();
+                overdue.push(request);
+            } else {
+                earliest = Some(earlier(earliest, request.deadline));
+                kept.push_back(request);
+            }
+        }
+        state.queue = kept;
+        state.earliest = earliest;
+        drop(state);
+        self.answer_overdue(overdue);
+        earliest
+    }
+
+    /// Expires requests while no connection does: run as a task for as long as the link exists.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        loop {
+            let Some(next) = std::future::poll_fn(|cx| self.poll_deadline(cx)).await else {
+                return;
+            };
+            // An earlier deadline that comes meanwhile wakes the keeper.
+            let mut sleep = std::pin::pin!(tokio::time::sleep_until(next.into()));
+            std::future::poll_fn(|cx| {
+                if sleep.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                match self.poll_deadline(cx) {
+                    Poll::Ready(Some(earliest)) if earliest >= next => Poll::Pending,
+                    Poll::Ready(_) | Poll::Pending => Poll::Ready(()),
+                }
+            })
+            .await;
+            if !self.is_up() {
+                self.expire(tokio::time::Instant::now().into_std());
+            }
+        }
+    }
+
+    /// The earliest deadline while the link is not up; none when the lane is closed.
+    fn poll_deadline(&self, cx: &Context<'_>) -> Poll<Option<Instant>> {
+        let mut state = self.lock();
+        state.keeper = Some(cx.waker().clone());
+        match (&state.phase, state.earliest) {
+            (Phase::Closed, _) => Poll::Ready(None),
+            (Phase::Up, _) | (_, None) => Poll::Pending,
+            (Phase::Down(_) | Phase::Parked(_) | Phase::Finishing, Some(earliest)) => {
+                Poll::Ready(Some(earliest))
+            }
+        }
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Finishing | Phase::Closed) {
+            return;
+        }
+        state.phase = phase;
+        let refused = self.refuse_waiting(&mut state);
+        let wakers = [state.keeper.clone(), state.consumer.clone()];
+        drop(state);
+        refused.answer(self.endpoint.as_ref());
+        for waker in wakers.into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// What may not wait in the present phase.
+    fn refuse_waiting(&self, state: &mut State) -> Refused {
+        let kind = match (&state.phase, self.when_down) {
+            (Phase::Up, _) | (Phase::Down(_), WhenDown::Wait) => return Refused::default(),
+            (Phase::Down(cause), WhenDown::Fail) => ErrorKind::Down(cause.clone()),
+            (Phase::Parked(cause), _) => ErrorKind::Parked(cause.clone()),
+            (Phase::Finishing | Phase::Closed, _) => ErrorKind::Stopped,
+        };
+        Refused(state.clear(), Some(kind))
+    }
+
+    fn answer_overdue(&self, overdue: Vec<Request>) {
+        for request in overdue {
+            request.expire(self.endpoint.as_ref());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Requests to be answered once the lock is released: answering wakes tasks.
+#[derive(Default)]
+struct Refused(Vec<Request>, Option<ErrorKind>);
+
+impl Refused {
+    fn answer(self, endpoint: Option<&Endpoint>) {
+        let Some(kind) = self.1 else { return };
+        for request in self.0 {
+            request.fail(kind.clone(), Outcome::NotSent, endpoint);
+        }
+    }
+}
+
+impl State {
+    /// Appends, and says whom to wake.
+    fn push(&mut self, request: Request) -> Option<Waker> {
+        let was_empty = self.queue.is_empty();
+        let sooner = self.note_deadline(request.deadline);
+        self.weight += request.weight();
+        self.queue.push_back(request);
+        match self.phase {
+            Phase::Up if was_empty => self.consumer.clone(),
+            Phase::Down(_) | Phase::Parked(_) if sooner => self.keeper.clone(),
+            Phase::Up | Phase::Down(_) | Phase::Parked(_) | Phase::Finishing | Phase::Closed => {
+                None
+            }
+        }
+    }
+
+    fn note_deadline(&mut self, deadline: Instant) -> bool {
+        let sooner = self.earliest.is_none_or(|earliest| deadline < earliest);
+        if sooner {
+            self.earliest = Some(deadline);
+        }
+        sooner
+    }
+
+    fn clear(&mut self) -> Vec<Request> {
+        self.weight = 0;
+        self.earliest = None;
+        std::mem::take(&mut self.queue).into()
+    }
+}
+
+fn earlier(known: Option<Instant>, other: Instant) -> Instant {
+    known.map_or(other, |known| known.min(other))
+}

@@ -1,0 +1,251 @@
+//! One command on its way, with the promise to answer it exactly once: [`Request`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::endpoint::Endpoint;
+use crate::redis::command::Wire;
+use crate::redis::error::{Error, ErrorKind, Outcome, Result};
+use crate::redis::slot::Slot;
+use crate::redis::value::Value;
+
+/// What a caller gets for one command.
+pub(crate) type Answer = Result<Value>;
+
+/// A command on its way. It resolves exactly once: whoever drops it without an answer answers
+/// with an error that says what can be known.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) wire: Wire,
+    /// The slot of its keys; none for a command without a key.
+    pub(crate) slot: Option<Slot>,
+    /// Reading or idempotent: sending it twice changes nothing.
+    pub(crate) repeatable: bool,
+    /// A script or function, of which a part may have run before an error.
+    pub(crate) script: bool,
+    /// Send `ASKING` before it.
+    pub(crate) asking: bool,
+    /// Redirects followed so far.
+    pub(crate) redirects: u8,
+    /// Times it was put off because a server was not able to serve it.
+    pub(crate) attempts: u8,
+    /// When its call must end.
+    pub(crate) deadline: Instant,
+    /// The length of that deadline, for the error that tells of it.
+    pub(crate) timeout: Duration,
+    /// Its last byte may have been handed to the kernel, and no reply came.
+    pub(crate) perhaps_sent: bool,
+    responder: Responder,
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub(crate) enum Responder {
+    /// A caller that waits: a client call, or the mailbox's own sender.
+    One(oneshot::Sender<Answer>),
+    /// One part of a pipeline.
+    Part(Arc<Gather>, usize),
+    /// Nobody waits, or it was answered already.
+    Nobody,
+}
+
+impl Request {
+    pub(crate) fn new(
+        wire: Wire,
+        deadline: Instant,
+        timeout: Duration,
+        responder: Responder,
+    ) -> Self {
+        Self {
+            wire,
+            slot: None,
+            repeatable: false,
+            script: false,
+            asking: false,
+            redirects: 0,
+            attempts: 0,
+            deadline,
+            timeout,
+            perhaps_sent: false,
+            responder,
+        }
+    }
+
+    /// What it takes of a bound: its bytes, and what keeping it costs.
+    pub(crate) fn weight(&self) -> usize {
+        self.wire.as_bytes().len() + size_of::<Self>()
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match &self.responder {
+            Responder::One(sender) => sender.is_closed(),
+            Responder::Part(gather, _) => gather.is_abandoned(),
+            Responder::Nobody => false,
+        }
+    }
+
+    pub(crate) fn resolve(mut self, answer: Answer) {
+        self.answer(answer);
+    }
+
+    /// Answers with an error that names the command and the endpoint.
+    pub(crate) fn fail(mut self, kind: ErrorKind, outcome: Outcome, endpoint: Option<&Endpoint>) {
+        let error = self.error(kind, outcome, endpoint);
+        self.answer(Err(error));
+    }
+
+    /// The deadline passed.
+    pub(crate) fn expire(self, endpoint: Option<&Endpoint>) {
+        let kind = ErrorKind::Deadline(self.timeout);
+        let outcome = self.outcome_without_reply();
+        self.fail(kind, outcome, endpoint);
+    }
+
+    pub(crate) fn outcome_without_reply(&self) -> Outcome {
+        if self.perhaps_sent {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, outcome: Outcome, endpoint: Option<&Endpoint>) -> Error {
+        let error = Error::new(kind, outcome).of(&self.wire.name());
+        match endpoint {
+            Some(endpoint) => error.at(endpoint),
+            None => error,
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        match std::mem::replace(&mut self.responder, Responder::Nobody) {
+            // An error means that the caller has gone; nobody to tell.
+            Responder::One(sender) => drop(sender.send(answer)),
+            Responder::Part(gather, index) => gather.put(index, answer),
+            Responder::Nobody => {}
+        }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Responder::Nobody = self.responder {
+            return;
+        }
+        let error = self.error(ErrorKind::Stopped, self.outcome_without_reply(), None);
+        self.answer(Err(error));
+    }
+}
+
+/// Collects the answers of a pipeline, in the caller's order.
+#[derive(Debug)]
+pub(crate) struct Gather(Mutex<Gathering>);
+
+#[derive(Debug)]
+struct Gathering {
+    answers: Vec<Option<Answer>>,
+    missing: usize,
+    caller: Option<oneshot::Sender<Replies>>,
+}
+
+impl Gather {
+    pub(crate) fn new(parts: usize, caller: Option<oneshot::Sender<Replies>>) -> Arc<Self> {
+        let gather = Self(Mutex::new(Gathering {
+            answers: (0..parts).map(|_| None).collect(),
+            missing: parts,
+            caller,
+        }));
+        if parts == 0 {
+            gather.lock().finish();
+        }
+        Arc::new(gather)
+    }
+
+    fn put(&self, index: usize, answer: Answer) {
+        let mut gathering = self.lock();
+        if let Some(place @ None) = gathering.answers.get_mut(index) {
+            *place = Some(answer);
+            gathering.missing -= 1;
+        }
+        if gathering.missing == 0 {
+            gathering.finish();
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        match &self.lock().caller {
+            Some(caller) => caller.is_closed(),
+            None => false,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Gathering> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gathering {
+    fn finish(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            let answers = std::mem::take(&mut self.answers);
+            // An error means that the caller has gone.
+            drop(caller.send(Replies(answers.into_iter().flatten().collect())));
+        }
+    }
+}
+
+/// The answers of a pipeline: one for each command, in the order they were added, each with its
+/// own result.
+#[derive(Debug, Default)]
+pub struct Replies(Vec<Answer>);
+
+impl Replies {
+    /// How many there are: as many as commands.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The pipeline was empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The answer of one command, not converted.
+    pub fn get(&self, index: usize) -> Option<&Result<Value>> {
+        self.0.get(index)
+    }
+
+    /// All answers, each converted into the same type; the first error ends it.
+    ///
+    /// # Errors
+    ///
+    /// The first command that failed, or whose reply does not convert.
+    pub fn all<T: crate::redis::FromValue>(self) -> Result<Vec<T>> {
+        self.0
+            .into_iter()
+            .map(|answer| T::from_value(answer?))
+            .collect()
+    }
+
+    /// The answers together as one value, such as a tuple of a type for each command.
+    ///
+    /// # Errors
+    ///
+    /// The first command that failed, or a conversion error.
+    pub fn query<T: crate::redis::FromValue>(self) -> Result<T> {
+        let values: Result<Vec<Value>> = self.0.into_iter().collect();
+        T::from_value(Value::Array(values?))
+    }
+}
+
+impl IntoIterator for Replies {
+    type Item = Result<Value>;
+    type IntoIter = std::vec::IntoIter<Result<Value>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

@@ -1,0 +1,223 @@
+//! The handle for callers that are no actors: [`Client`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, MailboxError, Recipient};
+use tokio::sync::oneshot;
+
+use crate::endpoint::LinkName;
+use crate::event::Event;
+use crate::redis::command::{Command, Pipeline};
+use crate::redis::config::{Config, Mode};
+use crate::redis::error::{Error, Result};
+use crate::redis::from_value::FromValue;
+use crate::redis::request::{Replies, Responder};
+use crate::redis::router::cluster::ClusterRouter;
+use crate::redis::router::home;
+use crate::redis::router::operations::{
+    AwaitReady, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
+};
+use crate::redis::router::router::now;
+use crate::redis::router::routes::Shared;
+use crate::redis::router::standalone::Standalone;
+use crate::redis::value::Value;
+use crate::registry::{LinkStatus, Registry, Snapshot, Subscribe};
+
+/// A handle to a server or a cluster: cheap to clone, usable from any thread and any runtime.
+///
+/// It hands commands to the connections directly, without a hop through the router's mailbox.
+/// When the last handle and the last address of the router are dropped, the router ends and its
+/// connections with it; [`Client::shutdown`] does that gracefully.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    router: AnyRouter,
+    registry: Addr<Registry>,
+}
+
+/// The router behind a client.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum AnyRouter {
+    /// Of a cluster.
+    Cluster(Addr<ClusterRouter>),
+    /// Of one server.
+    Standalone(Addr<Standalone>),
+}
+
+impl Client {
+    /// Starts a router for this configuration and gives a handle to it. It does not wait for a
+    /// connection: commands wait for the first one, up to their deadline; see [`Client::ready`].
+    ///
+    /// In an actix application the router runs on the arbiter this is called on. Under a plain
+    /// tokio runtime, without an actix `System`, it runs on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot work.
+    pub async fn open(config: Config) -> Result<Self> {
+        config.validate()?;
+        home::run(move || Self::open_with(config, &Registry::start_new())).await
+    }
+
+    /// Starts a router on the current arbiter, whose links and events belong to this registry.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot work.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an actix arbiter or a tokio `LocalSet`.
+    pub fn open_with(config: Config, registry: &Addr<Registry>) -> Result<Self> {
+        let registry = registry.clone();
+        let (router, shared) = match config.mode {
+            Mode::Cluster => {
+                let (router, shared) = ClusterRouter::launch(config, &registry)?;
+                (AnyRouter::Cluster(router), shared)
+            }
+            Mode::Standalone => {
+                let (router, shared) = Standalone::launch(config, &registry)?;
+                (AnyRouter::Standalone(router), shared)
+            }
+        };
+        Ok(Self {
+            shared,
+            router,
+            registry,
+        })
+    }
+
+    /// Sends one command and gives its reply as it came.
+    ///
+    /// Dropping the returned future does not take the command back: it may be executed.
+    ///
+    /// # Errors
+    ///
+    /// See [`ErrorKind`](crate::redis::ErrorKind); [`Error::outcome`] tells what became of the
+    /// command.
+    pub async fn call(&self, command: Command) -> Result<Value> {
+        let (sender, answer) = oneshot::channel();
+        self.shared.dispatch(command, now(), Responder::One(sender));
+        answer.await.unwrap_or_else(|_| Err(Error::stopped()))
+    }
+
+    /// Sends one command and converts its reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::call`]; and if the reply is of another type than asked for, with
+    /// [`Outcome::Executed`](crate::redis::Outcome::Executed).
+    pub async fn query<T: FromValue>(&self, command: Command) -> Result<T> {
+        let name = command.name().to_owned();
+        let value = self.call(command).await?;
+        T::from_value(value).map_err(|error| error.of(&name))
+    }
+
+    /// Sends all commands of a pipeline, each to the node that serves it. Not a transaction: each
+    /// has its own result.
+    pub async fn pipeline(&self, pipeline: Pipeline) -> Replies {
+        let (sender, replies) = oneshot::channel();
+        self.shared.dispatch_all(pipeline, now(), Some(sender));
+        replies.await.unwrap_or_default()
+    }
+
+    /// Waits until every node that owns slots (or the one server) is up.
+    ///
+    /// # Errors
+    ///
+    /// The deadline passed, or the router was stopped.
+    pub async fn ready(&self, timeout: Duration) -> Result<()> {
+        let ready = AwaitReady { timeout };
+        match &self.router {
+            AnyRouter::Cluster(router) => router.send(ready).await,
+            AnyRouter::Standalone(router) => router.send(ready).await,
+        }
+        .unwrap_or_else(|error| Err(gone(error)))
+    }
+
+    /// Asks every node for a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// The router was stopped.
+    pub async fn health_check(&self) -> Result<HealthReport> {
+        match &self.router {
+            AnyRouter::Cluster(router) => router.send(HealthCheck).await,
+            AnyRouter::Standalone(router) => router.send(HealthCheck).await,
+        }
+        .map_err(gone)
+    }
+
+    /// Replaces every connection by a new one, one node after the other, gracefully. Gives the
+    /// links that did not come up.
+    ///
+    /// # Errors
+    ///
+    /// The router was stopped.
+    pub async fn reconnect(&self) -> Result<Vec<LinkName>> {
+        match &self.router {
+            AnyRouter::Cluster(router) => router.send(Reconnect).await,
+            AnyRouter::Standalone(router) => router.send(Reconnect).await,
+        }
+        .map_err(gone)
+    }
+
+    /// Ends the router gracefully, for all its handles.
+    ///
+    /// # Errors
+    ///
+    /// The router was stopped already.
+    pub async fn shutdown(&self, timeout: Duration) -> Result<ShutdownSummary> {
+        let shutdown = Shutdown { timeout };
+        match &self.router {
+            AnyRouter::Cluster(router) => router.send(shutdown).await,
+            AnyRouter::Standalone(router) => router.send(shutdown).await,
+        }
+        .map_err(gone)
+    }
+
+    /// How every link stands.
+    ///
+    /// # Errors
+    ///
+    /// The registry's arbiter has ended.
+    pub async fn status(&self) -> Result<Vec<LinkStatus>> {
+        self.registry.send(Snapshot).await.map_err(gone)
+    }
+
+    /// Subscribes an actor to all events. With a filter or another bound: send a [`Subscribe`] to
+    /// [`Client::registry`].
+    ///
+    /// # Errors
+    ///
+    /// The registry's arbiter has ended.
+    pub async fn subscribe(&self, subscriber: impl Into<Recipient<Event>>) -> Result<()> {
+        let subscribe = Subscribe::new(subscriber);
+        self.registry.send(subscribe).await.map_err(gone)
+    }
+
+    /// Resolves when the router has ended.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut ended = self.shared.ended();
+        async move {
+            // An error means that the router and all handles are gone.
+            drop(ended.wait_for(|ended| *ended).await);
+        }
+    }
+
+    /// The registry that holds its links.
+    pub fn registry(&self) -> &Addr<Registry> {
+        &self.registry
+    }
+
+    /// The router actor, for callers that prefer messages.
+    pub fn router(&self) -> &AnyRouter {
+        &self.router
+    }
+}
+
+fn gone(_: MailboxError) -> Error {
+    Error::stopped()
+}

@@ -1,0 +1,450 @@
+//! Routing to a cluster: the slot map, redirects, and when the topology is read anew.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle};
+use rand::seq::SliceRandom;
+
+use crate::endpoint::Endpoint;
+use crate::event::{EventKind, RefreshTrigger};
+use crate::exit::{Cause, CauseKind, Class};
+use crate::link::{Distrust, Stop};
+use crate::redis::cluster::{
+    EpochGuard, Redirect, RedirectKind, RedirectTarget, Roster, Signal, SlotMap,
+};
+use crate::redis::config::Config;
+use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::handoff::{Bounced, News, NodeNews, Reason};
+use crate::redis::lane::{Lane, Submitted};
+use crate::redis::router::node::Node;
+use crate::redis::router::refresh::{Question, Reading};
+use crate::redis::router::router::sealed::Topology;
+use crate::redis::router::router::{Core, Router, now};
+use crate::redis::router::routes::KeyRoutes;
+use crate::redis::value::ServerError;
+
+/// Routes commands to the nodes of a Redis or Valkey Cluster: holds the slot map, follows
+/// redirects, refreshes the map. Send it [`Command`](crate::redis::Command)s and
+/// [`Pipeline`](crate::redis::Pipeline)s.
+pub type ClusterRouter = Router<Cluster>;
+
+/// Nodes that are asked for the topology at once.
+const ASKED_AT_ONCE: usize = 3;
+/// A repeatable request whose connection dies with it is sent again so many times: a reply that
+/// kills each connection must not be asked for until the deadline.
+const LOST_TRIES: u8 = 3;
+/// After failed refreshes in a row the wait doubles up to this.
+const REFRESH_BACKOFF_CAP: Duration = Duration::from_secs(5);
+
+/// What a router knows of its cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    map: Arc<SlotMap>,
+    roster: Roster,
+    guard: EpochGuard,
+    refreshing: bool,
+    /// A trigger that came while a refresh was under way.
+    again: Option<RefreshTrigger>,
+    last_begun: Option<Instant>,
+    failures: u32,
+    timer: Option<(Instant, SpawnHandle)>,
+}
+
+type Ctx = Context<Router<Cluster>>;
+
+#[expect(private_interfaces, reason = "sealed")]
+impl Topology for Cluster {
+    fn new(_: &Config) -> Self {
+        Self {
+            map: Arc::new(SlotMap::empty()),
+            roster: Roster::new([]),
+            guard: EpochGuard::new(),
+            refreshing: false,
+            again: None,
+            last_begun: None,
+            failures: 0,
+            timer: None,
+        }
+    }
+
+    fn routes(&self, core: &mut Core) -> KeyRoutes {
+        let lanes = self
+            .map
+            .nodes()
+            .iter()
+            .filter_map(|endpoint| core.node(endpoint).map(|node| Arc::clone(&node.lane)))
+            .collect();
+        KeyRoutes::Slots {
+            map: Arc::clone(&self.map),
+            lanes,
+        }
+    }
+
+    fn started(&mut self, core: &mut Core, ctx: &mut Ctx) {
+        self.refresh(RefreshTrigger::Start, core, ctx);
+    }
+
+    fn bounced(&mut self, core: &mut Core, mut bounced: Bounced, ctx: &mut Ctx) {
+        let error = match &bounced.reason {
+            Reason::Reply(error) => error,
+            Reason::Lost(_) => {
+                if bounced.request.attempts >= LOST_TRIES {
+                    bounced.answer();
+                    return;
+                }
+                bounced.request.attempts += 1;
+                core.shared.place(bounced.request);
+                return;
+            }
+        };
+        match Signal::of(error, &bounced.endpoint) {
+            Signal::Moved(redirect) | Signal::Ask(redirect) => {
+                self.follow(&redirect, core, bounced, ctx);
+            }
+            Signal::TryAgain | Signal::Loading => core.put_off(bounced, ctx),
+            Signal::ClusterDown | Signal::ReadOnly | Signal::MasterDown => {
+                self.want(RefreshTrigger::Unsettled, core, ctx);
+                core.put_off(bounced, ctx);
+            }
+            Signal::None => bounced.answer(),
+        }
+    }
+
+    fn news(&mut self, core: &mut Core, news: &NodeNews, ctx: &mut Ctx) {
+        match news.news {
+            News::Up => {}
+            News::Down | News::Quiet => {
+                if self.map.nodes().contains(&news.endpoint) {
+                    self.want(RefreshTrigger::NodeDown, core, ctx);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, core: &mut Core, ctx: &mut Ctx) {
+        self.failures = 0;
+        self.refresh(RefreshTrigger::Requested, core, ctx);
+    }
+
+    fn is_ready(&self, core: &Core) -> bool {
+        self.map.uncovered() == 0 && self.owners(core).all(|lane| lane.is_up())
+    }
+}
+
+impl Cluster {
+    fn owners<'a>(&'a self, core: &'a Core) -> impl Iterator<Item = &'a Arc<Lane>> {
+        self.map
+            .owners()
+            .filter_map(|endpoint| core.nodes.get(endpoint))
+            .map(|node| &node.lane)
+    }
+
+    /// Slots without an owner, or an owner that cannot serve.
+    fn is_unsettled(&self, core: &Core) -> bool {
+        self.map.uncovered() > 0 || !self.owners(core).all(|lane| lane.is_well())
+    }
+
+    /// Sends a redirected request where the server said.
+    fn follow(
+        &mut self,
+        redirect: &Redirect,
+        core: &mut Core,
+        mut bounced: Bounced,
+        ctx: &mut Ctx,
+    ) {
+        bounced.request.redirects += 1;
+        if bounced.request.redirects > core.config.cluster.max_redirects {
+            give_up_redirects(bounced);
+            return;
+        }
+        let target = match &redirect.endpoint {
+            RedirectTarget::Node(endpoint) => core.config.endpoint_map.apply(endpoint.clone()),
+            RedirectTarget::Unknown => {
+                self.want(RefreshTrigger::Moved, core, ctx);
+                core.put_off(bounced, ctx);
+                return;
+            }
+        };
+        match redirect.kind {
+            RedirectKind::Moved => {
+                if target == bounced.endpoint {
+                    // Behind one address another server answers now (a proxy, a load balancer):
+                    // a new connection may reach the right one.
+                    core.reconnect_once(&target);
+                } else {
+                    self.moved(redirect, &target, core);
+                    self.want(RefreshTrigger::Moved, core, ctx);
+                }
+                bring(core, &target, bounced);
+            }
+            RedirectKind::Ask => {
+                bounced.request.asking = true;
+                bring(core, &target, bounced);
+            }
+        }
+    }
+
+    /// Patches the one slot; the refresh that follows brings the rest.
+    fn moved(&mut self, redirect: &Redirect, target: &Endpoint, core: &mut Core) {
+        let Some((map, index)) = self.map.with_node(target) else {
+            return;
+        };
+        self.map = Arc::new(map.with_moved(redirect.slot, index));
+        self.roster.learn(target);
+        let keys = self.routes(core);
+        core.shared.publish(|routes| routes.keys = keys);
+    }
+
+    /// Something suggests that the topology changed: read it soon, not at each sign.
+    fn want(&mut self, trigger: RefreshTrigger, core: &mut Core, ctx: &mut Ctx) {
+        if self.refreshing {
+            self.again = Some(trigger);
+            return;
+        }
+        let cluster = &core.config.cluster;
+        let spacing = match trigger {
+            RefreshTrigger::Moved => cluster.refresh_cooldown,
+            _ => cluster.unsettled_every_min,
+        };
+        let at = self
+            .last_begun
+            .map_or_else(now, |begun| (begun + spacing).max(now()));
+        self.schedule(at, trigger, ctx);
+    }
+
+    /// Arms the one timer, unless it is armed for an earlier instant.
+    fn schedule(&mut self, at: Instant, trigger: RefreshTrigger, ctx: &mut Ctx) {
+        match self.timer.take() {
+            Some((armed, handle)) if armed <= at => {
+                self.timer = Some((armed, handle));
+                return;
+            }
+            Some((_, handle)) => {
+                ctx.cancel_future(handle);
+            }
+            None => {}
+        }
+        let wait = at.saturating_duration_since(now());
+        let handle = ctx.run_later(wait, move |router, ctx| {
+            router.with(|cluster, core| {
+                cluster.timer = None;
+                cluster.refresh(trigger, core, ctx);
+            });
+        });
+        self.timer = Some((at, handle));
+    }
+
+    /// Reads the topology; one reading at a time.
+    fn refresh(&mut self, trigger: RefreshTrigger, core: &mut Core, ctx: &mut Ctx) {
+        if self.refreshing {
+            self.again = Some(trigger);
+            return;
+        }
+        if let Some((_, handle)) = self.timer.take() {
+            ctx.cancel_future(handle);
+        }
+        self.refreshing = true;
+        self.last_begun = Some(now());
+        let mut rng = rand::rng();
+        let mut nodes: Vec<_> = core
+            .nodes
+            .values()
+            .filter(|node| node.lane.is_well())
+            .map(|node| Arc::clone(&node.lane))
+            .collect();
+        nodes.shuffle(&mut rng);
+        nodes.truncate(ASKED_AT_ONCE);
+        let mut seeds = core.config.endpoints.clone();
+        seeds.shuffle(&mut rng);
+        let question = Question {
+            config: Arc::clone(&core.config),
+            dialer: core.dialer.clone(),
+            nodes,
+            seeds,
+            epoch: self.guard.newest(),
+        };
+        let asked = actix::fut::wrap_future::<_, Router<Self>>(question.ask());
+        ctx.spawn(asked.map(move |reading, router, ctx| {
+            router.refreshed(trigger, reading, ctx);
+        }));
+    }
+
+    fn accept(
+        &mut self,
+        trigger: RefreshTrigger,
+        reading: &Reading,
+        core: &mut Core,
+        ctx: &mut Ctx,
+    ) {
+        let view = &reading.view;
+        if reading.from_seed {
+            self.guard.reset_after_seed_fallback();
+        }
+        if !self.guard.accept(view.epoch()) {
+            return;
+        }
+        self.failures = 0;
+        core.shared.limbo().down(None);
+        let change = self
+            .roster
+            .apply(view, now(), core.config.cluster.node_grace);
+        let map = SlotMap::from_view(view);
+        let slots_moved = map.diff(&self.map);
+        let uncovered_before = self.map.uncovered();
+        let changed = slots_moved > 0
+            || uncovered_before != map.uncovered()
+            || !change.added.is_empty()
+            || !change.removed.is_empty();
+        self.map = Arc::new(map);
+        for endpoint in &change.added {
+            core.node(endpoint);
+        }
+        let retired: Vec<Node> = change
+            .removed
+            .iter()
+            .filter_map(|endpoint| core.nodes.remove(endpoint))
+            .collect();
+        if changed {
+            let keys = self.routes(core);
+            core.shared.publish(|routes| routes.keys = keys);
+            let event = core.narrator.event(
+                0,
+                EventKind::TopologyChanged {
+                    trigger,
+                    added: change.added,
+                    removed: change.removed,
+                    slots_moved,
+                    slots_uncovered: self.map.uncovered(),
+                },
+            );
+            core.narrator.tell(event);
+        }
+        retire(retired, core, ctx);
+        for node in core.nodes.values().filter(|node| !node.lane.is_up()) {
+            core.shared.place_waiting(&node.lane);
+        }
+        distrust_failed(view, core);
+    }
+
+    fn failed(&mut self, trigger: RefreshTrigger, cause: Cause, core: &mut Core) {
+        self.failures = self.failures.saturating_add(1);
+        if cause.class() == Class::Permanent {
+            // What waits for a first node would wait in vain.
+            core.shared.limbo().park(cause.clone());
+        }
+        let event = core
+            .narrator
+            .event(0, EventKind::TopologyFailed { trigger, cause });
+        core.narrator.tell(event);
+    }
+
+    /// When to read the topology next.
+    fn plan(&mut self, permanent: bool, core: &mut Core, ctx: &mut Ctx) {
+        let cluster = core.config.cluster;
+        let random = |low: Duration, high: Duration| rand::random_range(low..=high.max(low));
+        let (wait, trigger) = if permanent {
+            match core.config.supervision.park_probe {
+                Some(every) => (every, RefreshTrigger::Periodic),
+                None => return,
+            }
+        } else if let Some(trigger) = self.again.take() {
+            (cluster.unsettled_every_min, trigger)
+        } else if self.failures > 0 || self.is_unsettled(core) {
+            let soon = random(cluster.unsettled_every_min, cluster.unsettled_every_max);
+            let factor = 1 << self.failures.min(6);
+            let wait = soon
+                .saturating_mul(factor)
+                .min(REFRESH_BACKOFF_CAP.max(soon));
+            (wait, RefreshTrigger::Uncovered)
+        } else {
+            let every = cluster.refresh_every;
+            (
+                random(every.mul_f64(0.9), every.mul_f64(1.1)),
+                RefreshTrigger::Periodic,
+            )
+        };
+        self.schedule(now() + wait, trigger, ctx);
+    }
+}
+
+impl Router<Cluster> {
+    fn refreshed(
+        &mut self,
+        trigger: RefreshTrigger,
+        reading: Result<Reading, Cause>,
+        ctx: &mut Ctx,
+    ) {
+        self.with(|cluster, core| {
+            cluster.refreshing = false;
+            let permanent = match reading {
+                Ok(reading) => {
+                    cluster.accept(trigger, &reading, core, ctx);
+                    false
+                }
+                Err(cause) => {
+                    let permanent = cause.class() == Class::Permanent;
+                    cluster.failed(trigger, cause, core);
+                    permanent
+                }
+            };
+            cluster.plan(permanent, core, ctx);
+        });
+        self.settle_ready();
+    }
+}
+
+/// Brings a request to the node it was redirected to.
+fn bring(core: &mut Core, target: &Endpoint, bounced: Bounced) {
+    let Some(node) = core.node(target) else {
+        bounced.answer();
+        return;
+    };
+    if let Submitted::Gone(request) = node.lane.submit(bounced.request) {
+        core.shared.place(request);
+    }
+}
+
+fn give_up_redirects(bounced: Bounced) {
+    let last = match bounced.reason {
+        Reason::Reply(error) => error,
+        Reason::Lost(_) => ServerError::new("MOVED".into()),
+    };
+    let count = bounced.request.redirects - 1;
+    let kind = ErrorKind::Redirects { count, last };
+    bounced
+        .request
+        .fail(kind, Outcome::Refused, Some(&bounced.endpoint));
+}
+
+/// Nodes that left: finish what is in flight, then end; what waits goes where it belongs now.
+fn retire(nodes: Vec<Node>, core: &Core, ctx: &mut Ctx) {
+    for node in nodes {
+        for request in node.lane.close() {
+            core.shared.place(request);
+        }
+        ctx.spawn(actix::fut::wrap_future(async move {
+            // An error means that it is gone already.
+            let _ = node.link.send(Stop).await;
+        }));
+    }
+}
+
+/// The cluster agreed that a node failed, and we have not heard from it either: its connection is
+/// not worth waiting for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "at most one for each node and refresh"
+)]
+fn distrust_failed(view: &crate::redis::cluster::ClusterView, core: &Core) {
+    for failed in view.nodes().iter().filter(|node| node.failed) {
+        if let Some(node) = core.nodes.get(&failed.endpoint)
+            && node.lane.is_suspect()
+        {
+            node.link.do_send(Distrust(Cause::new(
+                CauseKind::Stalled,
+                "nothing was heard, and the cluster marked the node as failed",
+            )));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Where a router lives: on the caller's arbiter, or on a thread of its own.
+
+use std::thread;
+
+use actix_rt::{Arbiter, System};
+use tokio::sync::oneshot;
+
+use crate::redis::error::{Error, Result};
+use crate::redis::router::client::Client;
+
+/// Starts a client here, if this is an actix arbiter; else on a new thread with a `System` of its
+/// own, which ends with the client's router.
+pub(crate) async fn run(open: impl FnOnce() -> Result<Client> + Send + 'static) -> Result<Client> {
+    if Arbiter::try_current().is_some() {
+        return open();
+    }
+    let (sender, opened) = oneshot::channel();
+    thread::Builder::new()
+        .name("everlink".to_owned())
+        .spawn(move || {
+            System::new().block_on(async move {
+                let opened = open();
+                let ended = opened.as_ref().ok().map(Client::ended);
+                // An error means that the caller does not wait any more: the client is dropped.
+                drop(sender.send(opened));
+                if let Some(ended) = ended {
+                    ended.await;
+                }
+            });
+        })
+        .map_err(|error| Error::config(format!("no thread for the router: {error}")))?;
+    opened.await.unwrap_or_else(|_| Err(Error::stopped()))
+}

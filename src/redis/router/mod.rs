@@ -1,0 +1,36 @@
+//! From a caller to the right connection.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `routes` | where each command goes: an immutable snapshot |
+//! | `node` | one node: its link and its lane |
+//! | `router` | the actor: commands in, bounced requests, the nodes |
+//! | `operations` | health check, reconnect, ready, shutdown |
+//! | `refresh` | how the topology is read |
+//! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
+//! | `standalone` | what one server needs |
+//! | `client` | the handle for callers that are no actors |
+//! | `home` | on which thread a router lives |
+
+mod client;
+mod cluster;
+mod home;
+mod node;
+mod operations;
+mod refresh;
+#[expect(
+    clippy::module_inception,
+    reason = "the actor is what the room is named for"
+)]
+mod router;
+mod routes;
+mod standalone;
+
+pub use client::{AnyRouter, Client};
+pub use cluster::{Cluster, ClusterRouter};
+pub use operations::{
+    AwaitReady, HealthCheck, HealthReport, HealthStatus, NodeHealth, Reconnect, Shutdown,
+    ShutdownSummary,
+};
+pub use router::{Dispatching, Router, Topology};
+pub use standalone::{OneServer, Standalone};

@@ -1,0 +1,237 @@
+//! What an operator asks of a router, whatever it routes to: [`HealthCheck`], [`Reconnect`],
+//! [`AwaitReady`], [`Shutdown`].
+
+use std::time::Duration;
+
+use actix::{
+    ActorContext, ActorFutureExt, Context, Handler, Message, ResponseActFuture, ResponseFuture,
+    WrapFuture,
+};
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::endpoint::{Endpoint, LinkName};
+use crate::link::{ReconnectNow, Stop};
+use crate::redis::command::cmd;
+use crate::redis::error::{Error, ErrorKind, Outcome, Result};
+use crate::redis::router::router::{Router, Topology, ask};
+use crate::registry::Ready;
+
+/// Asks every node for a sign of life.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "HealthReport")]
+pub struct HealthCheck;
+
+/// How the nodes answered a [`HealthCheck`].
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct HealthReport {
+    /// Every node answered, and there is at least one.
+    pub healthy: bool,
+    /// One entry for each node, by endpoint.
+    pub nodes: Vec<NodeHealth>,
+}
+
+/// How one node answered.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct NodeHealth {
+    /// The node.
+    pub endpoint: Endpoint,
+    /// Its link.
+    pub link: LinkName,
+    /// What it said.
+    pub status: HealthStatus,
+}
+
+/// The answer of one node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+#[non_exhaustive]
+pub enum HealthStatus {
+    /// It answered.
+    Ok {
+        /// From the call to the answer, with the time in the queue.
+        #[serde(with = "humantime_serde")]
+        round_trip: Duration,
+    },
+    /// It answered with an error, such as `LOADING`: alive, and not serving.
+    Error {
+        /// Its text.
+        text: String,
+    },
+    /// No answer: not connected, or not in time.
+    PingFailed {
+        /// Why.
+        text: String,
+    },
+}
+
+impl<T: Topology> Handler<HealthCheck> for Router<T> {
+    type Result = ResponseFuture<HealthReport>;
+
+    fn handle(&mut self, _: HealthCheck, _: &mut Context<Self>) -> Self::Result {
+        let timeout = self.core.config.health.timeout;
+        let checks: Vec<_> = self
+            .core
+            .nodes
+            .iter()
+            .map(|(endpoint, node)| {
+                let (endpoint, link) = (endpoint.clone(), node.name.clone());
+                let lane = std::sync::Arc::clone(&node.lane);
+                async move {
+                    let began = tokio::time::Instant::now();
+                    let status = if lane.is_up() {
+                        match ask(lane, cmd("PING"), timeout).await {
+                            Ok(_) => HealthStatus::Ok {
+                                round_trip: began.elapsed(),
+                            },
+                            Err(error) => failed(&error),
+                        }
+                    } else {
+                        HealthStatus::PingFailed {
+                            text: "not connected".to_owned(),
+                        }
+                    };
+                    NodeHealth {
+                        endpoint,
+                        link,
+                        status,
+                    }
+                }
+            })
+            .collect();
+        Box::pin(async move {
+            let mut nodes = join_all(checks).await;
+            nodes.sort_by(|one, other| one.endpoint.cmp(&other.endpoint));
+            let healthy = !nodes.is_empty()
+                && nodes
+                    .iter()
+                    .all(|node| matches!(node.status, HealthStatus::Ok { .. }));
+            HealthReport { healthy, nodes }
+        })
+    }
+}
+
+fn failed(error: &Error) -> HealthStatus {
+    let text = error.kind().to_string();
+    match error.kind() {
+        ErrorKind::Server(_) => HealthStatus::Error { text },
+        _ => HealthStatus::PingFailed { text },
+    }
+}
+
+/// Replaces every connection by a new one, one node after the other, each finishing what is in
+/// flight first; looks at the topology anew; revives parked links. Answers with the links that
+/// did not come up within their connect timeout.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<LinkName>")]
+pub struct Reconnect;
+
+impl<T: Topology> Handler<Reconnect> for Router<T> {
+    type Result = ResponseFuture<Vec<LinkName>>;
+
+    fn handle(&mut self, _: Reconnect, ctx: &mut Context<Self>) -> Self::Result {
+        self.with(|topology, core| topology.look(core, ctx));
+        let links: Vec<_> = self
+            .core
+            .nodes
+            .values()
+            .map(|node| (node.name.clone(), node.link.clone()))
+            .collect();
+        let registry = self.core.registry.clone();
+        let timeouts = self.core.config.timeouts;
+        let timeout = timeouts.drain + timeouts.kill + timeouts.connect;
+        Box::pin(async move {
+            let mut failed = Vec::new();
+            for (name, link) in links {
+                // The supervisor's report of the end reaches the registry before our question.
+                let told = link.send(ReconnectNow).await;
+                let ready = Ready {
+                    links: vec![name.clone()],
+                    timeout,
+                };
+                let up = matches!(registry.send(ready).await, Ok(Ok(())));
+                if told.is_err() || !up {
+                    failed.push(name);
+                }
+            }
+            failed
+        })
+    }
+}
+
+/// Waits until every node that owns slots (or the one server) is up.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<()>")]
+pub struct AwaitReady {
+    /// How long to wait.
+    pub timeout: Duration,
+}
+
+impl<T: Topology> Handler<AwaitReady> for Router<T> {
+    type Result = ResponseFuture<Result<()>>;
+
+    fn handle(&mut self, message: AwaitReady, _: &mut Context<Self>) -> Self::Result {
+        let ready = self.core.await_ready();
+        self.settle_ready();
+        Box::pin(async move {
+            match tokio::time::timeout(message.timeout, ready).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Error::stopped()),
+                Err(_) => Err(Error::new(
+                    ErrorKind::Deadline(message.timeout),
+                    Outcome::NotSent,
+                )),
+            }
+        })
+    }
+}
+
+/// Ends the router gracefully: takes no more, sends what was accepted, waits for its replies,
+/// closes every connection, then stops the actor.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "ShutdownSummary")]
+pub struct Shutdown {
+    /// How long all of it may take; what is left then is dropped, each request with its error.
+    pub timeout: Duration,
+}
+
+/// How a [`Shutdown`] went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ShutdownSummary {
+    /// Links that were closed.
+    pub links: usize,
+    /// Links whose connection ended in time, with nothing left in flight.
+    pub drained: usize,
+    /// Requests that were accepted and could not be sent any more; each was answered *not sent*.
+    pub unsent: usize,
+}
+
+impl<T: Topology> Handler<Shutdown> for Router<T> {
+    type Result = ResponseActFuture<Self, ShutdownSummary>;
+
+    fn handle(&mut self, message: Shutdown, _: &mut Context<Self>) -> Self::Result {
+        let mut unsent = self.core.shared.stop();
+        let nodes = std::mem::take(&mut self.core.nodes);
+        for node in nodes.values() {
+            unsent += node.lane.finish();
+        }
+        let ends = nodes.into_values().map(move |node| async move {
+            let stopped = tokio::time::timeout(message.timeout, node.link.send(Stop)).await;
+            let left = node.lane.close().len();
+            (matches!(stopped, Ok(Ok(()))), left)
+        });
+        let ends = join_all(ends.collect::<Vec<_>>());
+        Box::pin(ends.into_actor(self).map(move |ends, _, ctx| {
+            let summary = ShutdownSummary {
+                links: ends.len(),
+                drained: ends.iter().filter(|(drained, _)| *drained).count(),
+                unsent: unsent + ends.iter().map(|(_, left)| left).sum::<usize>(),
+            };
+            ctx.stop();
+            summary
+        }))
+    }
+}

@@ -1,0 +1,425 @@
+//! The router actor, [`Router`]: takes command messages, owns the nodes, and decides what becomes
+//! of a request that a node did not serve. What differs between a cluster and a single server is
+//! in its [`Topology`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::dev::{MessageResponse, OneshotSender};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
+    SpawnHandle, WrapFuture,
+};
+use tokio::sync::oneshot;
+
+use crate::endpoint::{Endpoint, LinkName};
+use crate::link::ReconnectNow;
+use crate::redis::command::{Command, CommandTable, Pipeline, cmd};
+use crate::redis::config::Config;
+use crate::redis::connection::Dialer;
+use crate::redis::error::{Error, Result};
+use crate::redis::handoff::{Bounced, Handoff, News, NodeNews};
+use crate::redis::lane::Lane;
+use crate::redis::request::{Answer, Replies, Request, Responder};
+use crate::redis::router::node::{Node, NodeMaker};
+use crate::redis::router::routes::Shared;
+use crate::redis::value::Value;
+use crate::registry::{Narrator, Registry};
+
+/// How often a router looks whether anybody still holds its address.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// A router is asked by many callers at once; actix's default of 16 would make them queue.
+const MAILBOX: usize = 1024;
+
+/// Routes command messages. Use it as [`ClusterRouter`](crate::redis::ClusterRouter) or
+/// [`Standalone`](crate::redis::Standalone).
+pub struct Router<T: Topology> {
+    pub(crate) core: Core,
+    topology: Option<T>,
+}
+
+/// What a router does whatever it routes to.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) registry: Addr<Registry>,
+    pub(crate) dialer: Dialer,
+    pub(crate) nodes: HashMap<Endpoint, Node>,
+    pub(crate) narrator: Narrator,
+    maker: Option<NodeMaker>,
+    put_off: BTreeMap<Instant, Vec<Request>>,
+    put_off_timer: Option<SpawnHandle>,
+    ready_waiters: Vec<oneshot::Sender<()>>,
+    learned: Learned,
+    reconnected: HashMap<Endpoint, Instant>,
+}
+
+/// Whether the server was asked for its commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Learned {
+    No,
+    Asking,
+    Yes,
+}
+
+/// How requests find their server: one implementation for a cluster, one for a single server.
+pub trait Topology: sealed::Topology {}
+
+impl<T: sealed::Topology> Topology for T {}
+
+pub(crate) mod sealed {
+    use super::{Bounced, Core, NodeNews, Router};
+    use crate::redis::config::Config;
+    use crate::redis::router::routes::KeyRoutes;
+    use actix::Context;
+
+    #[expect(
+        private_interfaces,
+        reason = "sealed: nobody outside can name or implement it"
+    )]
+    pub trait Topology: Sized + Unpin + 'static {
+        fn new(config: &Config) -> Self;
+        /// What is known of the routes before anything was asked.
+        fn routes(&self, core: &mut Core) -> KeyRoutes;
+        fn started(&mut self, core: &mut Core, ctx: &mut Context<Router<Self>>);
+        fn bounced(&mut self, core: &mut Core, bounced: Bounced, ctx: &mut Context<Router<Self>>);
+        fn news(&mut self, core: &mut Core, news: &NodeNews, ctx: &mut Context<Router<Self>>);
+        /// Look anew, now: somebody asked.
+        fn look(&mut self, core: &mut Core, ctx: &mut Context<Router<Self>>);
+        /// Everything that is needed is up.
+        fn is_ready(&self, core: &Core) -> bool;
+    }
+}
+
+impl<T: Topology> Router<T> {
+    /// Starts a router on the current arbiter, with a registry of its own. It answers at once;
+    /// commands wait for the first connection.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot work.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an actix arbiter or a tokio `LocalSet`; see
+    /// [`Client::open`](crate::redis::Client::open), which works anywhere.
+    pub fn open(config: Config) -> Result<Addr<Self>> {
+        Self::open_with(config, &Registry::start_new())
+    }
+
+    /// Starts a router whose links and events belong to this registry.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot work.
+    ///
+    /// # Panics
+    ///
+    /// As [`Router::open`].
+    pub fn open_with(config: Config, registry: &Addr<Registry>) -> Result<Addr<Self>> {
+        let (address, _) = Self::launch(config, registry)?;
+        Ok(address)
+    }
+
+    pub(crate) fn launch(
+        config: Config,
+        registry: &Addr<Registry>,
+    ) -> Result<(Addr<Self>, Arc<Shared>)> {
+        let dialer = Dialer::tcp(config.tcp);
+        Self::launch_over(config, registry, dialer)
+    }
+
+    pub(crate) fn launch_over(
+        config: Config,
+        registry: &Addr<Registry>,
+        dialer: Dialer,
+    ) -> Result<(Addr<Self>, Arc<Shared>)> {
+        config.validate()?;
+        let config = Arc::new(config);
+        let shared = Shared::new(Arc::clone(&config));
+        let narrator = Narrator::new(config.name.clone(), None, registry.clone());
+        let topology = T::new(&config);
+        let router = Self {
+            core: Core {
+                shared: Arc::clone(&shared),
+                config,
+                registry: registry.clone(),
+                dialer,
+                nodes: HashMap::new(),
+                narrator,
+                maker: None,
+                put_off: BTreeMap::new(),
+                put_off_timer: None,
+                ready_waiters: Vec::new(),
+                learned: Learned::No,
+                reconnected: HashMap::new(),
+            },
+            topology: Some(topology),
+        };
+        Ok((router.start(), shared))
+    }
+
+    /// Lets the topology act on the core.
+    pub(crate) fn with<R>(&mut self, act: impl FnOnce(&mut T, &mut Core) -> R) -> Option<R> {
+        let mut topology = self.topology.take()?;
+        let result = act(&mut topology, &mut self.core);
+        self.topology = Some(topology);
+        Some(result)
+    }
+
+    pub(crate) fn settle_ready(&mut self) {
+        let ready = self.with(|topology, core| topology.is_ready(core)) == Some(true);
+        if ready {
+            for waiter in self.core.ready_waiters.drain(..) {
+                // An error means that nobody waits any more.
+                let _ = waiter.send(());
+            }
+        }
+    }
+
+    fn learn_commands(&mut self, endpoint: &Endpoint, ctx: &mut Context<Self>) {
+        if self.core.learned != Learned::No {
+            return;
+        }
+        let Some(node) = self.core.nodes.get(endpoint) else {
+            return;
+        };
+        self.core.learned = Learned::Asking;
+        let timeout = self.core.config.timeouts.command;
+        let asked = ask(Arc::clone(&node.lane), cmd("COMMAND"), timeout);
+        ctx.spawn(asked.into_actor(self).map(|answer, router, _| {
+            let table = answer.and_then(|value| CommandTable::from_reply(&value));
+            router.core.learned = match table {
+                Ok(table) => {
+                    let table = Arc::new(table);
+                    router.core.shared.publish(|routes| routes.table = table);
+                    Learned::Yes
+                }
+                // Forbidden by an ACL, or lost: the built-in table serves; the next link that
+                // comes up is asked again.
+                Err(error) => {
+                    tracing::debug!(target: "everlink", %error, "COMMAND failed");
+                    Learned::No
+                }
+            };
+        }));
+    }
+
+    fn place_due(&mut self, ctx: &mut Context<Self>) {
+        let now = now();
+        while let Some(entry) = self.core.put_off.first_entry()
+            && *entry.key() <= now
+        {
+            for request in entry.remove() {
+                self.core.shared.place(request);
+            }
+        }
+        self.core.arm_put_off::<T>(ctx);
+    }
+}
+
+impl Core {
+    /// The node at this endpoint, started if it is new.
+    pub(crate) fn node(&mut self, endpoint: &Endpoint) -> Option<&Node> {
+        if !self.nodes.contains_key(endpoint) {
+            let name = self.link_name(endpoint);
+            let node = self.maker.as_ref()?.start(name, endpoint.clone());
+            self.nodes.insert(endpoint.clone(), node);
+        }
+        self.nodes.get(endpoint)
+    }
+
+    fn link_name(&self, endpoint: &Endpoint) -> LinkName {
+        LinkName::from(format!("{}/{endpoint}", self.config.name))
+    }
+
+    /// Keeps a request for a while, then places it again. Beyond its deadline the reason why it
+    /// was put off is its answer.
+    pub(crate) fn put_off<T: Topology>(
+        &mut self,
+        mut bounced: Bounced,
+        ctx: &mut Context<Router<T>>,
+    ) {
+        let pause = pause_before(bounced.request.attempts);
+        let due = now() + pause;
+        if due >= bounced.request.deadline {
+            bounced.answer();
+            return;
+        }
+        bounced.request.attempts = bounced.request.attempts.saturating_add(1);
+        self.put_off.entry(due).or_default().push(bounced.request);
+        self.arm_put_off::<T>(ctx);
+    }
+
+    fn arm_put_off<T: Topology>(&mut self, ctx: &mut Context<Router<T>>) {
+        if let Some(handle) = self.put_off_timer.take() {
+            ctx.cancel_future(handle);
+        }
+        if let Some((due, _)) = self.put_off.first_key_value() {
+            let wait = due.saturating_duration_since(now());
+            self.put_off_timer = Some(ctx.run_later(wait, |router, ctx| {
+                router.core.put_off_timer = None;
+                router.place_due(ctx);
+            }));
+        }
+    }
+
+    /// Replaces the connection to an endpoint, at most once in a while: for a server that sends
+    /// clients to itself, or that is not any more what it was. Tells whether it did.
+    #[expect(clippy::disallowed_methods, reason = "once in a cooldown")]
+    pub(crate) fn reconnect_once(&mut self, endpoint: &Endpoint) {
+        let now = now();
+        let cooldown = self.config.cluster.refresh_cooldown;
+        let recently = self
+            .reconnected
+            .get(endpoint)
+            .is_some_and(|at| now.saturating_duration_since(*at) < cooldown);
+        if recently {
+            return;
+        }
+        if let Some(node) = self.nodes.get(endpoint) {
+            self.reconnected.insert(endpoint.clone(), now);
+            node.link.do_send(ReconnectNow);
+        }
+    }
+
+    pub(crate) fn await_ready(&mut self) -> oneshot::Receiver<()> {
+        let (done, ready) = oneshot::channel();
+        self.ready_waiters.retain(|waiter| !waiter.is_closed());
+        self.ready_waiters.push(done);
+        ready
+    }
+}
+
+/// How long a request that a server could not serve yet is put off: 10 ms, doubling, at most
+/// 160 ms; rounded so that requests of one moment share a timer.
+fn pause_before(attempts: u8) -> Duration {
+    Duration::from_millis(10 << attempts.min(4))
+}
+
+/// Sends one command through a lane, past the routes.
+pub(crate) async fn ask(lane: Arc<Lane>, command: Command, timeout: Duration) -> Answer {
+    let (sender, answer) = oneshot::channel();
+    let responder = Responder::One(sender);
+    let request = Request::new(command.into_wire(), now() + timeout, timeout, responder);
+    // A lane that is gone answers by the request's own guard.
+    drop(lane.submit(request));
+    answer.await.unwrap_or_else(|_| Err(Error::stopped()))
+}
+
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<T: Topology> Actor for Router<T> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let me = ctx.address().downgrade();
+        self.core.maker = Some(NodeMaker {
+            config: Arc::clone(&self.core.config),
+            dialer: self.core.dialer.clone(),
+            handoff: Handoff::new(me.clone().recipient(), me.recipient()),
+            registry: self.core.registry.clone(),
+        });
+        let limbo = Arc::clone(self.core.shared.limbo());
+        ctx.spawn(limbo.keep().into_actor(self));
+        ctx.run_interval(HOUSEKEEPING, |_, ctx| {
+            // Timers keep an actor alive that nobody can reach any more.
+            if !ctx.connected() {
+                ctx.stop();
+            }
+        });
+        self.with(|topology, core| {
+            let keys = topology.routes(core);
+            core.shared.publish(|routes| routes.keys = keys);
+            topology.started(core, ctx);
+        });
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.core.shared.end();
+    }
+}
+
+impl Message for Command {
+    type Result = Result<Value>;
+}
+
+impl Message for Pipeline {
+    type Result = Replies;
+}
+
+/// A command on its way out of the mailbox: its reply goes from the connection straight to the
+/// mailbox's own sender.
+#[derive(Debug)]
+pub struct Dispatching<M> {
+    shared: Arc<Shared>,
+    message: M,
+}
+
+impl<T: Topology> Handler<Command> for Router<T> {
+    type Result = Dispatching<Command>;
+
+    fn handle(&mut self, message: Command, _: &mut Context<Self>) -> Self::Result {
+        let shared = Arc::clone(&self.core.shared);
+        Dispatching { shared, message }
+    }
+}
+
+impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
+    fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Answer>>) {
+        let responder = sender.map_or(Responder::Nobody, Responder::One);
+        let made = self.message.made();
+        self.shared.dispatch(self.message, made, responder);
+    }
+}
+
+impl<T: Topology> Handler<Pipeline> for Router<T> {
+    type Result = Dispatching<Pipeline>;
+
+    fn handle(&mut self, message: Pipeline, _: &mut Context<Self>) -> Self::Result {
+        let shared = Arc::clone(&self.core.shared);
+        Dispatching { shared, message }
+    }
+}
+
+impl<T: Topology> MessageResponse<Router<T>, Pipeline> for Dispatching<Pipeline> {
+    fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Replies>>) {
+        let made = self.message.made();
+        self.shared.dispatch_all(self.message, made, sender);
+    }
+}
+
+impl<T: Topology> Handler<Bounced> for Router<T> {
+    type Result = ();
+
+    fn handle(&mut self, bounced: Bounced, ctx: &mut Context<Self>) {
+        self.with(|topology, core| topology.bounced(core, bounced, ctx));
+    }
+}
+
+impl<T: Topology> Handler<NodeNews> for Router<T> {
+    type Result = ();
+
+    fn handle(&mut self, news: NodeNews, ctx: &mut Context<Self>) {
+        if news.news == News::Up {
+            self.learn_commands(&news.endpoint, ctx);
+        }
+        self.with(|topology, core| topology.news(core, &news, ctx));
+        self.settle_ready();
+    }
+}
+
+impl<T: Topology> fmt::Debug for Router<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("name", &self.core.config.name)
+            .field("nodes", &self.core.nodes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! Where each command goes: [`Routes`], an immutable snapshot that the router publishes, and
+//! [`Shared`], through which every door dispatches.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{oneshot, watch};
+
+use crate::redis::cluster::SlotMap;
+use crate::redis::command::unsuitable::unsuitable;
+use crate::redis::command::{Command, CommandSpec, CommandTable, Pipeline};
+use crate::redis::config::Config;
+use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::lane::{Lane, Submitted};
+use crate::redis::refusal::is_script;
+use crate::redis::request::{Gather, Replies, Request, Responder};
+use crate::redis::slot::Slot;
+
+/// What is known of the topology and of the commands, at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Routes {
+    /// How keys find nodes.
+    pub(crate) keys: KeyRoutes,
+    /// What the server says of its commands.
+    pub(crate) table: Arc<CommandTable>,
+    /// The client takes nothing more.
+    pub(crate) stopped: bool,
+}
+
+/// How keys find nodes.
+#[derive(Debug, Clone)]
+pub(crate) enum KeyRoutes {
+    /// Nothing is known yet.
+    Nowhere,
+    /// One server has them all.
+    One(Arc<Lane>),
+    /// Each slot has an owner; the lanes are in the order of the map's nodes.
+    Slots {
+        map: Arc<SlotMap>,
+        lanes: Arc<[Arc<Lane>]>,
+    },
+}
+
+impl Routes {
+    /// The lane for a slot, or for a command without a key: the first node that is well, always
+    /// the same while it is, so that a cursor of `SCAN` stays with the node it came from.
+    fn lane(&self, slot: Option<Slot>) -> Option<&Arc<Lane>> {
+        match (&self.keys, slot) {
+            (KeyRoutes::Nowhere, _) => None,
+            (KeyRoutes::One(lane), _) => Some(lane),
+            (KeyRoutes::Slots { map, lanes }, Some(slot)) => lanes.get(map.owner(slot)?.get()),
+            (KeyRoutes::Slots { map, lanes }, None) => {
+                let first = map.owner(Slot::of(b""))?;
+                lanes
+                    .iter()
+                    .find(|lane| lane.is_well())
+                    .or_else(|| lanes.get(first.get()))
+            }
+        }
+    }
+
+    fn is_cluster(&self) -> bool {
+        match self.keys {
+            KeyRoutes::Nowhere | KeyRoutes::One(_) => false,
+            KeyRoutes::Slots { .. } => true,
+        }
+    }
+}
+
+/// What the router and all its client handles share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    routes: ArcSwap<Routes>,
+    /// Requests wait here while no node is known that could serve them.
+    limbo: Arc<Lane>,
+    ended: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Arc<Config>) -> Arc<Self> {
+        let limbo = Lane::new(None, config.waiting, config.when_down);
+        Arc::new(Self {
+            routes: ArcSwap::from_pointee(Routes {
+                keys: KeyRoutes::Nowhere,
+                table: CommandTable::builtin(),
+                stopped: false,
+            }),
+            limbo,
+            config,
+            ended: watch::Sender::new(false),
+        })
+    }
+
+    pub(crate) fn limbo(&self) -> &Arc<Lane> {
+        &self.limbo
+    }
+
+    /// Publishes what changed, and places what waited for it.
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut Routes)) {
+        let mut routes = Routes::clone(&self.routes.load());
+        change(&mut routes);
+        self.routes.store(Arc::new(routes));
+        for request in self.limbo.empty() {
+            self.place(request);
+        }
+    }
+
+    /// Takes a command from a caller: checks it, finds its slot, and brings it to its lane.
+    pub(crate) fn dispatch(&self, command: Command, made: Instant, responder: Responder) {
+        let timeout = command
+            .own_timeout()
+            .unwrap_or(self.config.timeouts.command);
+        let routes = self.routes.load();
+        let table = &routes.table;
+        let spec = table.find(&command);
+        let refusal = unsuitable(&command, spec);
+        let slot = if routes.is_cluster() {
+            CommandTable::slot_with(spec, &command)
+        } else {
+            Ok(None)
+        };
+        let repeatable = command.is_idempotent() || spec.is_some_and(CommandSpec::is_readonly);
+        let script = is_script(&command);
+        let mut request = Request::new(command.into_wire(), made + timeout, timeout, responder);
+        request.repeatable = repeatable;
+        request.script = script;
+        if let Some(reason) = refusal {
+            request.fail(ErrorKind::Unsuitable { reason }, Outcome::NotSent, None);
+            return;
+        }
+        match slot {
+            Ok(slot) => request.slot = slot,
+            Err(error) => {
+                request.fail(error.kind().clone(), Outcome::NotSent, None);
+                return;
+            }
+        }
+        self.place_by(&routes, request);
+    }
+
+    /// Takes the commands of a pipeline, each on its own way.
+    pub(crate) fn dispatch_all(
+        &self,
+        pipeline: Pipeline,
+        made: Instant,
+        caller: Option<oneshot::Sender<Replies>>,
+    ) {
+        let timeout = pipeline.own_timeout();
+        let gather = Gather::new(pipeline.len(), caller);
+        for (index, mut command) in pipeline.into_iter().enumerate() {
+            if let Some(timeout) = timeout {
+                command = command.timeout(timeout);
+            }
+            self.dispatch(command, made, Responder::Part(Arc::clone(&gather), index));
+        }
+    }
+
+    /// Takes nothing more. What waits for a first node is answered, and counted.
+    pub(crate) fn stop(&self) -> usize {
+        let mut routes = Routes::clone(&self.routes.load());
+        routes.stopped = true;
+        self.routes.store(Arc::new(routes));
+        self.limbo.finish()
+    }
+
+    /// The router has ended.
+    pub(crate) fn end(&self) {
+        self.stop();
+        self.ended.send_replace(true);
+    }
+
+    /// Tells when the router has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
+    }
+
+    /// Brings a request to the lane that serves it now.
+    pub(crate) fn place(&self, request: Request) {
+        self.place_by(&self.routes.load(), request);
+    }
+
+    fn place_by(&self, routes: &Arc<Routes>, mut request: Request) {
+        if let Some(lane) = routes.lane(request.slot) {
+            match lane.submit(request) {
+                Submitted::Taken => return,
+                Submitted::Waits => {
+                    self.recheck(routes, lane);
+                    return;
+                }
+                Submitted::Gone(back) => request = back,
+            }
+        }
+        if routes.stopped {
+            request.fail(ErrorKind::Stopped, Outcome::NotSent, None);
+            return;
+        }
+        if let Submitted::Gone(request) = self.limbo.submit(request) {
+            request.fail(ErrorKind::Stopped, Outcome::NotSent, None);
+            return;
+        }
+        self.recheck(routes, &self.limbo);
+    }
+
+    /// The routes may have changed between reading them and waiting by them; what was left behind
+    /// in a lane that nobody looks after is placed anew.
+    fn recheck(&self, read: &Arc<Routes>, lane: &Arc<Lane>) {
+        let now = self.routes.load();
+        if Arc::ptr_eq(read, &now) {
+            return;
+        }
+        for request in lane.empty() {
+            self.place_by(&now, request);
+        }
+    }
+
+    /// Places what waits in a lane whose link is down: another node may serve it by now.
+    pub(crate) fn place_waiting(&self, lane: &Lane) {
+        for request in lane.empty() {
+            self.place(request);
+        }
+    }
+}

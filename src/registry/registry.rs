@@ -1,0 +1,286 @@
+//! The [`Registry`] actor: keeps the status of every link and broadcasts lifecycle events. Not
+//! actix's own `Registry` of services.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message,
+    MessageResult, Recipient, ResponseFuture, WrapFuture,
+};
+use tokio::sync::oneshot;
+
+use crate::endpoint::{Endpoint, LinkName};
+use crate::event::{Event, EventKind, LinkState};
+use crate::registry::callbacks::Callbacks;
+use crate::registry::status::{LastUsed, LinkStatus};
+use crate::registry::subscriber::{Delivery, Filter, Subscriber};
+
+/// Keeps the status of every link that was started with it, and tells subscribed actors what
+/// happens. Cheap: one for a process is the usual number, but each client may have its own.
+#[derive(Debug, Default)]
+pub struct Registry {
+    links: BTreeMap<LinkName, (LinkStatus, LastUsed)>,
+    subscribers: HashMap<u64, Subscriber>,
+    next_subscriber: u64,
+    ready_waiters: Vec<(Vec<LinkName>, oneshot::Sender<()>)>,
+}
+
+impl Registry {
+    /// Starts a registry on the current arbiter.
+    pub fn start_new() -> Addr<Self> {
+        Self::default().start()
+    }
+
+    /// Starts one that runs these callbacks.
+    pub fn with_callbacks(callbacks: Callbacks) -> Addr<Self> {
+        let registry = Self::start_new();
+        callbacks.attach(&registry);
+        registry
+    }
+
+    fn broadcast(&mut self, event: &Event, ctx: &mut Context<Self>) {
+        let ids: Vec<u64> = self.subscribers.keys().copied().collect();
+        for id in ids {
+            if let Some(subscriber) = self.subscribers.get_mut(&id) {
+                subscriber.offer(event);
+            }
+            self.deliver(id, ctx);
+        }
+    }
+
+    fn deliver(&mut self, id: u64, ctx: &mut Context<Self>) {
+        let Some(subscriber) = self.subscribers.get_mut(&id) else {
+            return;
+        };
+        match subscriber.next() {
+            Delivery::Nothing => {}
+            Delivery::Gone => {
+                self.subscribers.remove(&id);
+            }
+            Delivery::Send(recipient, event) => {
+                let sent = recipient.send(event);
+                // The strong recipient must not outlive the sending: it would keep the actor alive.
+                drop(recipient);
+                ctx.spawn(sent.into_actor(self).map(move |result, registry, ctx| {
+                    match result {
+                        Ok(()) | Err(MailboxError::Timeout) => {
+                            if let Some(subscriber) = registry.subscribers.get_mut(&id) {
+                                subscriber.answered();
+                            }
+                            registry.deliver(id, ctx);
+                        }
+                        // Stopped, or its handler panicked: it hears nothing any more.
+                        Err(MailboxError::Closed) => {
+                            registry.subscribers.remove(&id);
+                        }
+                    }
+                }));
+            }
+        }
+    }
+
+    fn is_up(&self, link: &LinkName) -> bool {
+        self.links
+            .get(link)
+            .is_some_and(|(status, _)| status.state == LinkState::Up)
+    }
+
+    fn wake_ready_waiters(&mut self) {
+        let waiters = std::mem::take(&mut self.ready_waiters);
+        for (links, waiter) in waiters {
+            let ready = links.iter().all(|link| self.is_up(link));
+            if ready {
+                let _ = waiter.send(());
+            } else if !waiter.is_closed() {
+                self.ready_waiters.push((links, waiter));
+            }
+        }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+}
+
+/// Subscribes an actor to events. It first gets one [`EventKind::Present`] for each link, then
+/// every event as it happens. Held weakly unless asked otherwise: a stopped subscriber is forgotten.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+#[non_exhaustive]
+pub struct Subscribe {
+    recipient: Recipient<Event>,
+    filter: Filter,
+    capacity: usize,
+    keep_alive: bool,
+}
+
+impl Subscribe {
+    /// How many events wait for a slow subscriber by default; beyond that the oldest are dropped
+    /// and their number is told with [`EventKind::Missed`].
+    pub const DEFAULT_CAPACITY: usize = 1024;
+
+    /// Subscribes to everything.
+    pub fn new(subscriber: impl Into<Recipient<Event>>) -> Self {
+        Self {
+            recipient: subscriber.into(),
+            filter: Filter::all(),
+            capacity: Self::DEFAULT_CAPACITY,
+            keep_alive: false,
+        }
+    }
+
+    /// Only what the filter takes.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// The registry keeps the subscriber alive as long as it lives itself, for a subscriber that
+    /// nobody else owns.
+    #[must_use]
+    pub fn kept_alive(mut self) -> Self {
+        self.keep_alive = true;
+        self
+    }
+
+    /// How many events may wait; at least 1.
+    #[must_use]
+    pub fn capacity(mut self, events: usize) -> Self {
+        self.capacity = events;
+        self
+    }
+}
+
+impl Handler<Subscribe> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: Subscribe, ctx: &mut Context<Self>) {
+        let id = self.next_subscriber;
+        self.next_subscriber += 1;
+        // What is true now always fits; the bound is for what comes.
+        let capacity = message.capacity.max(self.links.len());
+        let mut subscriber = Subscriber::new(&message.recipient, message.filter, capacity);
+        if message.keep_alive {
+            subscriber.keep_alive(message.recipient);
+        }
+        for (status, _) in self.links.values() {
+            subscriber.offer(&status.present());
+        }
+        self.subscribers.insert(id, subscriber);
+        self.deliver(id, ctx);
+    }
+}
+
+/// How all links stand, by name.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<LinkStatus>")]
+pub struct Snapshot;
+
+impl Handler<Snapshot> for Registry {
+    type Result = MessageResult<Snapshot>;
+
+    fn handle(&mut self, _: Snapshot, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(
+            self.links
+                .values()
+                .map(|(status, last_used)| LinkStatus {
+                    last_used: last_used.get(),
+                    ..status.clone()
+                })
+                .collect(),
+        )
+    }
+}
+
+/// Waits until these links are up, at most for `timeout`.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), NotReady>")]
+pub struct Ready {
+    /// The links; none means all that are registered now.
+    pub links: Vec<LinkName>,
+    /// How long to wait.
+    pub timeout: Duration,
+}
+
+/// Not all of the links came up in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not ready within {0:?}")]
+pub struct NotReady(pub Duration);
+
+impl Handler<Ready> for Registry {
+    type Result = ResponseFuture<Result<(), NotReady>>;
+
+    fn handle(&mut self, message: Ready, _: &mut Context<Self>) -> Self::Result {
+        let links = if message.links.is_empty() {
+            self.links.keys().cloned().collect()
+        } else {
+            message.links
+        };
+        let (done, ready) = oneshot::channel();
+        self.ready_waiters.push((links, done));
+        self.wake_ready_waiters();
+        Box::pin(async move {
+            match tokio::time::timeout(message.timeout, ready).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(NotReady(message.timeout)),
+            }
+        })
+    }
+}
+
+impl Handler<Event> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, event: Event, ctx: &mut Context<Self>) {
+        if let Some((status, _)) = self.links.get_mut(&event.link) {
+            status.apply(&event);
+        }
+        self.broadcast(&event, ctx);
+        match &event.kind {
+            EventKind::Connected | EventKind::Reconnected { .. } => self.wake_ready_waiters(),
+            EventKind::Connecting
+            | EventKind::ConnectFailed { .. }
+            | EventKind::Disconnected { .. }
+            | EventKind::Reconnecting { .. }
+            | EventKind::GaveUp { .. }
+            | EventKind::Stopped
+            | EventKind::Present { .. }
+            | EventKind::Missed { .. }
+            | EventKind::TopologyChanged { .. }
+            | EventKind::TopologyFailed { .. } => {}
+        }
+    }
+}
+
+/// A link exists.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Register {
+    pub(crate) link: LinkName,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) last_used: LastUsed,
+}
+
+impl Handler<Register> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: Register, _: &mut Context<Self>) {
+        let status = LinkStatus::new(message.link.clone(), message.endpoint);
+        self.links.insert(message.link, (status, message.last_used));
+    }
+}
+
+/// A link is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Unregister(pub(crate) LinkName);
+
+impl Handler<Unregister> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: Unregister, _: &mut Context<Self>) {
+        self.links.remove(&message.0);
+    }
+}

@@ -1,0 +1,139 @@
+//! How one link stands: [`LinkStatus`], derived from its events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::endpoint::{Endpoint, LinkName};
+use crate::event::{Event, EventKind, LinkState};
+use crate::exit::Cause;
+
+/// How a link stands.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct LinkStatus {
+    /// The link.
+    pub link: LinkName,
+    /// What it dials.
+    pub endpoint: Option<Endpoint>,
+    /// Its state.
+    pub state: LinkState,
+    /// Since when it is in this state.
+    pub since: SystemTime,
+    /// Counts its connections.
+    pub generation: u64,
+    /// The attempt under way or to come; 0 while the link is up.
+    pub attempt: u32,
+    /// The last failure.
+    pub last_error: Option<Cause>,
+    /// How often it came up.
+    pub connects: u64,
+    /// How often it went down.
+    pub disconnects: u64,
+    /// When a request last used it, to about a second.
+    pub last_used: Option<SystemTime>,
+    /// The sequence number of its last event.
+    pub sequence: u64,
+    /// Monotonic time of its last event since the link was created.
+    #[serde(skip)]
+    pub(crate) uptime: Duration,
+}
+
+impl LinkStatus {
+    pub(crate) fn new(link: LinkName, endpoint: Option<Endpoint>) -> Self {
+        Self {
+            link,
+            endpoint,
+            state: LinkState::Stopped,
+            since: SystemTime::now(),
+            generation: 0,
+            attempt: 0,
+            last_error: None,
+            connects: 0,
+            disconnects: 0,
+            last_used: None,
+            sequence: 0,
+            uptime: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn apply(&mut self, event: &Event) {
+        self.endpoint.clone_from(&event.endpoint);
+        self.sequence = event.sequence;
+        self.generation = event.generation;
+        self.uptime = event.uptime;
+        let state = match &event.kind {
+            EventKind::Connecting => LinkState::Connecting,
+            EventKind::Connected | EventKind::Reconnected { .. } => {
+                self.connects += 1;
+                self.attempt = 0;
+                LinkState::Up
+            }
+            EventKind::ConnectFailed { cause, attempt } => {
+                self.last_error = Some(cause.clone());
+                self.attempt = *attempt;
+                LinkState::Closing
+            }
+            EventKind::Disconnected { cause } => {
+                self.disconnects += 1;
+                self.last_error = Some(cause.clone());
+                LinkState::Closing
+            }
+            EventKind::Reconnecting { attempt, .. } => {
+                self.attempt = *attempt;
+                LinkState::Backoff
+            }
+            EventKind::GaveUp { .. } => LinkState::Parked,
+            EventKind::Stopped => LinkState::Stopped,
+            EventKind::Present { .. }
+            | EventKind::Missed { .. }
+            | EventKind::TopologyChanged { .. }
+            | EventKind::TopologyFailed { .. } => return,
+        };
+        if state != self.state {
+            self.state = state;
+            self.since = event.time;
+        }
+    }
+
+    /// What a new subscriber is told of this link.
+    pub(crate) fn present(&self) -> Event {
+        Event {
+            link: self.link.clone(),
+            endpoint: self.endpoint.clone(),
+            sequence: self.sequence,
+            generation: self.generation,
+            time: SystemTime::now(),
+            uptime: self.uptime,
+            kind: EventKind::Present {
+                state: self.state,
+                last_error: self.last_error.clone(),
+            },
+        }
+    }
+}
+
+/// When a link was last used. Written by its connection, read by the registry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastUsed(Arc<AtomicU64>);
+
+impl LastUsed {
+    /// Marks it as used now; called once for a batch of requests, not for each.
+    pub(crate) fn touch(&self) {
+        let millis = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            });
+        self.0.store(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<SystemTime> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            millis => Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis)),
+        }
+    }
+}
