@@ -1,4 +1,44 @@
-//! Supervised, self-healing connections for actix applications.
+//! Supervised, self-healing connections for actix applications, and on them a client for Redis
+//! and Redis / Valkey Cluster.
+//!
+//! Every connection is an actor that lives exactly as long as its socket. A supervisor actor owns
+//! it and starts a new one, after exponential backoff with jitter, each time it ends. A registry
+//! actor keeps the status of every link and tells subscribed actors what happens.
+//!
+//! ```no_run
+//! use everlink::redis::{Client, Config, cmd};
+//!
+//! # async fn example() -> everlink::redis::Result<()> {
+//! let client = Client::open(Config::from_url("redis-cluster://127.0.0.1:7000")?).await?;
+//! client.query::<()>(cmd("SET").arg("greeting").arg("hello")).await?;
+//! let greeting: String = client.query(cmd("GET").arg("greeting")).await?;
+//! assert_eq!(greeting, "hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The layout
+//!
+//! Modules import only from those above them.
+//!
+//! | module | what is there | pure |
+//! | --- | --- | --- |
+//! | [`secret`] | a text that is never shown | yes |
+//! | [`endpoint`] | what is dialled, and the names of links | yes |
+//! | [`exit`] | why a connection ended, and what that means | yes |
+//! | [`policy`] | backoff, jitter, restart intensity, the governor of dials | yes |
+//! | [`event`] | what everlink tells | |
+//! | [`registry`] | status of every link, broadcast of events, callbacks | |
+//! | [`link`] | supervision of one link of any kind | |
+//! | [`redis`] | the Redis client | |
+//!
+//! *Pure* modules decide: they take the time and random numbers as arguments and know neither
+//! actors nor sockets nor clocks. Actors only carry messages between them and the world.
+//!
+//! The documents in `docs/` answer questions: how it is built (`architecture.md`), what happens to
+//! a command in every state (`semantics.md`), what is told (`events.md`), where it runs
+//! (`runtimes.md`), and why it is as it is (`decisions.md`).
+
 pub mod endpoint;
 pub mod event;
 pub mod exit;
