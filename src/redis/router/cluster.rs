@@ -13,7 +13,7 @@ use crate::link::{Distrust, Stop};
 use crate::redis::cluster::{
     EpochGuard, Redirect, RedirectKind, RedirectTarget, Roster, Signal, SlotMap,
 };
-use crate::redis::config::Config;
+use crate::redis::config::{Config, Mode};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{Bounced, News, NodeNews, Reason};
 use crate::redis::lane::{Lane, Submitted};
@@ -55,6 +55,8 @@ type Ctx = Context<Router<Cluster>>;
 
 #[expect(private_interfaces, reason = "sealed")]
 impl Topology for Cluster {
+    const MODE: Mode = Mode::Cluster;
+
     fn new(_: &Config) -> Self {
         Self {
             map: Arc::new(SlotMap::empty()),

@@ -72,7 +72,7 @@ impl<T: sealed::Topology> Topology for T {}
 
 pub(crate) mod sealed {
     use super::{Bounced, Core, NodeNews, Router};
-    use crate::redis::config::Config;
+    use crate::redis::config::{Config, Mode};
     use crate::redis::router::routes::KeyRoutes;
     use actix::Context;
 
@@ -81,6 +81,8 @@ pub(crate) mod sealed {
         reason = "sealed: nobody outside can name or implement it"
     )]
     pub trait Topology: Sized + Unpin + 'static {
+        /// The mode it serves; a router sets it in its configuration.
+        const MODE: Mode;
         fn new(config: &Config) -> Self;
         /// What is known of the routes before anything was asked.
         fn routes(&self, core: &mut Core) -> KeyRoutes;
@@ -96,7 +98,8 @@ pub(crate) mod sealed {
 
 impl<T: Topology> Router<T> {
     /// Starts a router on the current arbiter, with a registry of its own. It answers at once;
-    /// commands wait for the first connection.
+    /// commands wait for the first connection. The kind of router counts, not the configuration's
+    /// `mode`.
     ///
     /// # Errors
     ///
@@ -133,10 +136,11 @@ impl<T: Topology> Router<T> {
     }
 
     pub(crate) fn launch_over(
-        config: Config,
+        mut config: Config,
         registry: &Addr<Registry>,
         dialer: Dialer,
     ) -> Result<(Addr<Self>, Arc<Shared>)> {
+        config.mode = T::MODE;
         config.validate()?;
         let config = Arc::new(config);
         let shared = Shared::new(Arc::clone(&config));

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use crate::redis::cluster::SlotMap;
 use crate::redis::command::unsuitable::unsuitable;
 use crate::redis::command::{Command, CommandSpec, CommandTable, Pipeline};
-use crate::redis::config::Config;
+use crate::redis::config::{Config, Mode};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::{Lane, Submitted};
 use crate::redis::refusal::is_script;
@@ -57,13 +57,6 @@ impl Routes {
                     .find(|lane| lane.is_well())
                     .or_else(|| lanes.get(first.get()))
             }
-        }
-    }
-
-    fn is_cluster(&self) -> bool {
-        match self.keys {
-            KeyRoutes::Nowhere | KeyRoutes::One(_) => false,
-            KeyRoutes::Slots { .. } => true,
         }
     }
 }
@@ -116,10 +109,9 @@ impl Shared {
         let table = &routes.table;
         let spec = table.find(&command);
         let refusal = unsuitable(&command, spec);
-        let slot = if routes.is_cluster() {
-            CommandTable::slot_with(spec, &command)
-        } else {
-            Ok(None)
+        let slot = match self.config.mode {
+            Mode::Cluster => CommandTable::slot_with(spec, &command),
+            Mode::Standalone => Ok(None),
         };
         let repeatable = command.is_idempotent() || spec.is_some_and(CommandSpec::is_readonly);
         let script = is_script(&command);

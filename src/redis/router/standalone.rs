@@ -6,7 +6,7 @@ use actix::Context;
 
 use crate::endpoint::Endpoint;
 use crate::redis::cluster::Signal;
-use crate::redis::config::Config;
+use crate::redis::config::{Config, Mode};
 use crate::redis::handoff::{Bounced, NodeNews, Reason};
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router};
@@ -27,6 +27,8 @@ pub struct OneServer {
 
 #[expect(private_interfaces, reason = "sealed")]
 impl Topology for OneServer {
+    const MODE: Mode = Mode::Standalone;
+
     fn new(config: &Config) -> Self {
         Self {
             endpoint: config.endpoints.first().cloned(),
