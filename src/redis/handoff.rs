@@ -25,7 +25,7 @@ pub(crate) struct Bounced {
 pub(crate) enum Reason {
     /// It answered so, without executing it.
     Reply(ServerError),
-    /// The connection was lost before it answered; the request is repeatable.
+    /// The connection was lost before it answered; the request is repeatable, or was not sent.
     Lost(Cause),
 }
 
@@ -101,7 +101,8 @@ impl Reason {
                 request.fail(ErrorKind::Server(error), Outcome::Refused, endpoint);
             }
             Self::Lost(cause) => {
-                request.fail(ErrorKind::Lost(cause), Outcome::Unknown, endpoint);
+                let outcome = request.outcome_without_reply();
+                request.fail(ErrorKind::Lost(cause), outcome, endpoint);
             }
         }
     }

@@ -5,10 +5,14 @@
 //! link is down requests stay here, bounded in number and bytes, until it is up again, the router
 //! takes them elsewhere, or their deadline passes.
 
+mod keeper;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use crate::endpoint::Endpoint;
@@ -162,6 +166,10 @@ impl Lane {
     ) -> Left {
         let mut overdue = Vec::new();
         let mut state = self.lock();
+        match &state.consumer {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => state.consumer = Some(cx.waker().clone()),
+        }
         let mut wanted = true;
         while wanted && let Some(request) = state.queue.pop_front() {
             state.weight -= request.weight();
@@ -173,10 +181,6 @@ impl Lane {
         }
         let left = if state.queue.is_empty() {
             state.earliest = None;
-            match &state.consumer {
-                Some(waker) if waker.will_wake(cx.waker()) => {}
-                _ => state.consumer = Some(cx.waker().clone()),
-            }
             Left::Nothing
         } else {
             Left::More
@@ -187,11 +191,15 @@ impl Lane {
     }
 
     /// Puts requests that were not sent back at the front, in order. They were accepted once, so
-    /// no bound refuses them now; a link that is given up does.
-    pub(crate) fn put_back(&self, requests: Vec<Request>) {
+    /// no bound refuses them now; a link that is given up does. If the link is gone for good they
+    /// are returned: they belong elsewhere.
+    #[must_use]
+    pub(crate) fn put_back(&self, requests: Vec<Request>) -> Vec<Request> {
         let mut state = self.lock();
-        for mut request in requests.into_iter().rev() {
-            request.perhaps_sent = false;
+        if matches!(state.phase, Phase::Closed) {
+            return requests;
+        }
+        for request in requests.into_iter().rev() {
             state.weight += request.weight();
             state.note_deadline(request.deadline);
             state.queue.push_front(request);
@@ -203,6 +211,7 @@ impl Lane {
         if let Some(keeper) = keeper {
             keeper.wake();
         }
+        Vec::new()
     }
 
     /// The link is up: its connection takes what waits.
@@ -227,6 +236,12 @@ impl Lane {
         let was_up = matches!(state.phase, Phase::Up);
         state.phase = Phase::Finishing;
         if was_up {
+            // Should its connection end before all is sent, the rest expires as everywhere.
+            let keeper = state.keeper.clone();
+            drop(state);
+            if let Some(keeper) = keeper {
+                keeper.wake();
+            }
             return 0;
         }
         let refused = self.refuse_waiting(&mut state);
@@ -284,43 +299,6 @@ impl Lane {
         drop(state);
         self.answer_overdue(overdue);
         earliest
-    }
-
-    /// Expires requests while no connection does: run as a task for as long as the link exists.
-    pub(crate) async fn keep(self: Arc<Self>) {
-        loop {
-            let Some(next) = std::future::poll_fn(|cx| self.poll_deadline(cx)).await else {
-                return;
-            };
-            // An earlier deadline that comes meanwhile wakes the keeper.
-            let mut sleep = std::pin::pin!(tokio::time::sleep_until(next.into()));
-            std::future::poll_fn(|cx| {
-                if sleep.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                match self.poll_deadline(cx) {
-                    Poll::Ready(Some(earliest)) if earliest >= next => Poll::Pending,
-                    Poll::Ready(_) | Poll::Pending => Poll::Ready(()),
-                }
-            })
-            .await;
-            if !self.is_up() {
-                self.expire(tokio::time::Instant::now().into_std());
-            }
-        }
-    }
-
-    /// The earliest deadline while the link is not up; none when the lane is closed.
-    fn poll_deadline(&self, cx: &Context<'_>) -> Poll<Option<Instant>> {
-        let mut state = self.lock();
-        state.keeper = Some(cx.waker().clone());
-        match (&state.phase, state.earliest) {
-            (Phase::Closed, _) => Poll::Ready(None),
-            (Phase::Up, _) | (_, None) => Poll::Pending,
-            (Phase::Down(_) | Phase::Parked(_) | Phase::Finishing, Some(earliest)) => {
-                Poll::Ready(Some(earliest))
-            }
-        }
     }
 
     fn set_phase(&self, phase: Phase) {
@@ -381,7 +359,8 @@ impl State {
         self.weight += request.weight();
         self.queue.push_back(request);
         match self.phase {
-            Phase::Up if was_empty => self.consumer.clone(),
+            // A consumer that has no room still expires what waits.
+            Phase::Up if was_empty || sooner => self.consumer.clone(),
             Phase::Down(_) | Phase::Parked(_) if sooner => self.keeper.clone(),
             Phase::Up | Phase::Down(_) | Phase::Parked(_) | Phase::Finishing | Phase::Closed => {
                 None

@@ -35,7 +35,8 @@ pub(crate) struct Request {
     pub(crate) deadline: Instant,
     /// The length of that deadline, for the error that tells of it.
     pub(crate) timeout: Duration,
-    /// Its last byte may have been handed to the kernel, and no reply came.
+    /// The last byte of a sending of it, this one or an earlier one, may have been handed to the
+    /// kernel, and no reply to that came.
     pub(crate) perhaps_sent: bool,
     responder: Responder,
 }
@@ -91,8 +92,14 @@ impl Request {
         self.answer(answer);
     }
 
-    /// Answers with an error that names the command and the endpoint.
+    /// Answers with an error that names the command and the endpoint. What an earlier sending
+    /// left unknown, no later refusal makes known.
     pub(crate) fn fail(mut self, kind: ErrorKind, outcome: Outcome, endpoint: Option<&Endpoint>) {
+        let outcome = if self.perhaps_sent {
+            Outcome::Unknown
+        } else {
+            outcome
+        };
         let error = self.error(kind, outcome, endpoint);
         self.answer(Err(error));
     }
@@ -153,15 +160,15 @@ struct Gathering {
 
 impl Gather {
     pub(crate) fn new(parts: usize, caller: Option<oneshot::Sender<Replies>>) -> Arc<Self> {
-        let gather = Self(Mutex::new(Gathering {
+        let mut gathering = Gathering {
             answers: (0..parts).map(|_| None).collect(),
             missing: parts,
             caller,
-        }));
-        if parts == 0 {
-            gather.lock().finish();
+        };
+        if let Some((caller, replies)) = gathering.finished() {
+            drop(caller.send(replies));
         }
-        Arc::new(gather)
+        Arc::new(Self(Mutex::new(gathering)))
     }
 
     fn put(&self, index: usize, answer: Answer) {
@@ -170,8 +177,12 @@ impl Gather {
             *place = Some(answer);
             gathering.missing -= 1;
         }
-        if gathering.missing == 0 {
-            gathering.finish();
+        let finished = gathering.finished();
+        // Telling the caller wakes it, which must not happen under the lock.
+        drop(gathering);
+        if let Some((caller, replies)) = finished {
+            // An error means that the caller has gone.
+            drop(caller.send(replies));
         }
     }
 
@@ -188,12 +199,14 @@ impl Gather {
 }
 
 impl Gathering {
-    fn finish(&mut self) {
-        if let Some(caller) = self.caller.take() {
-            let answers = std::mem::take(&mut self.answers);
-            // An error means that the caller has gone.
-            drop(caller.send(Replies(answers.into_iter().flatten().collect())));
+    /// Once, when nothing is missing: whom to tell, and what.
+    fn finished(&mut self) -> Option<(oneshot::Sender<Replies>, Replies)> {
+        if self.missing > 0 {
+            return None;
         }
+        let caller = self.caller.take()?;
+        let answers = std::mem::take(&mut self.answers);
+        Some((caller, Replies(answers.into_iter().flatten().collect())))
     }
 }
 

@@ -24,6 +24,8 @@ struct Entry {
     expected: Expected,
     /// Where its last byte ends in the stream of all bytes written.
     end: u64,
+    /// An earlier sending of it, over another connection, may have been executed.
+    perhaps_sent_before: bool,
 }
 
 /// What is in flight, and how much of it the kernel has taken.
@@ -32,6 +34,8 @@ pub(crate) struct InFlight {
     entries: VecDeque<Entry>,
     appended: u64,
     written: u64,
+    /// Where the last request that was answered ended.
+    answered: u64,
     weight: usize,
     overdue: usize,
     /// No entry has an earlier deadline.
@@ -71,9 +75,11 @@ impl InFlight {
     }
 
     /// `bytes` were appended to what is written, for this reply.
-    pub(crate) fn push(&mut self, expected: Expected, bytes: usize) {
+    pub(crate) fn push(&mut self, mut expected: Expected, bytes: usize) {
         self.appended += bytes as u64;
-        if let Expected::Request(request) = &expected {
+        let mut perhaps_sent_before = false;
+        if let Expected::Request(request) = &mut expected {
+            perhaps_sent_before = std::mem::replace(&mut request.perhaps_sent, true);
             self.weight += request.weight();
             let deadline = request.deadline;
             if self.earliest.is_none_or(|earliest| deadline < earliest) {
@@ -83,6 +89,7 @@ impl InFlight {
         self.entries.push_back(Entry {
             expected,
             end: self.appended,
+            perhaps_sent_before,
         });
     }
 
@@ -91,11 +98,37 @@ impl InFlight {
         self.written += bytes as u64;
     }
 
-    /// A reply came: whose is it?
+    /// A reply came: whose is it? Nobody's, if no request was written completely: a reply to what
+    /// the kernel has not taken yet can only be a stray one.
     pub(crate) fn pop(&mut self) -> Option<Expected> {
-        let expected = self.entries.pop_front()?.expected;
-        match &expected {
-            Expected::Request(request) => self.weight -= request.weight(),
+        let whole = self.entries.front()?.end <= self.written;
+        if whole { self.pop_front() } else { None }
+    }
+
+    /// The request of which the kernel has taken a part only, if that is the next.
+    pub(crate) fn pop_partly_written(&mut self) -> Option<Request> {
+        let entry = self.entries.front()?;
+        let partly = self.answered < self.written && self.written < entry.end;
+        if !partly || !matches!(entry.expected, Expected::Request(_)) {
+            return None;
+        }
+        match self.pop_front()? {
+            Expected::Request(request) => Some(request),
+            Expected::Overdue | Expected::Asking | Expected::Ping => None,
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<Expected> {
+        let entry = self.entries.pop_front()?;
+        self.answered = entry.end;
+        let mut expected = entry.expected;
+        match &mut expected {
+            Expected::Request(request) => {
+                self.weight -= request.weight();
+                // This sending of it has its answer.
+                request.perhaps_sent = entry.perhaps_sent_before;
+                request.asking = false;
+            }
             Expected::Overdue => self.overdue -= 1,
             Expected::Asking | Expected::Ping => {}
         }
@@ -123,12 +156,11 @@ impl InFlight {
                 self.earliest = Some(self.earliest.map_or(deadline, |known| known.min(deadline)));
                 continue;
             }
-            if let Expected::Request(mut request) =
+            if let Expected::Request(request) =
                 std::mem::replace(&mut entry.expected, Expected::Overdue)
             {
                 self.weight -= request.weight();
                 self.overdue += 1;
-                request.perhaps_sent = true;
                 expired.push(request);
             }
         }
@@ -144,10 +176,10 @@ impl InFlight {
                 continue;
             };
             if entry.end > written {
-                request.perhaps_sent = false;
+                request.perhaps_sent = entry.perhaps_sent_before;
                 settled.not_sent.push(request);
             } else {
-                request.perhaps_sent = true;
+                request.asking = false;
                 settled.unanswered.push(request);
             }
         }

@@ -5,12 +5,11 @@
 //! its own replies are not read would otherwise block both for ever. One turn takes in a bounded
 //! amount, then yields to whatever else runs on the arbiter.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
@@ -20,11 +19,12 @@ use tokio::time::Sleep;
 use crate::exit::{Cause, CauseKind};
 use crate::redis::cluster::Signal;
 use crate::redis::config::Config;
+use crate::redis::connection::ending::{Ending, Wish};
 use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::in_flight::{Expected, InFlight};
 use crate::redis::connection::transport::Stream;
 use crate::redis::connection::vigil::{Verdict, Vigil};
-use crate::redis::error::ErrorKind;
+use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{Handoff, News, Reason};
 use crate::redis::lane::{Lane, Left};
 use crate::redis::refusal::outcome_of;
@@ -47,42 +47,6 @@ const READ_CHUNK: usize = 16 * 1024;
 const READ_AHEAD: usize = 4 * 1024 * 1024;
 /// Buffers that grew beyond this are released once they are empty.
 const KEEP_BUFFER: usize = 256 * 1024;
-
-/// How a running connection is told to end.
-#[derive(Debug, Default)]
-pub(crate) struct Ending {
-    wish: Cell<Wish>,
-    waker: RefCell<Option<Waker>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Wish {
-    #[default]
-    Run,
-    Drain,
-    Now,
-}
-
-impl Ending {
-    /// Take nothing more, finish what is in flight, end.
-    pub(crate) fn drain(&self) {
-        if self.wish.get() == Wish::Run {
-            self.set(Wish::Drain);
-        }
-    }
-
-    /// End at once.
-    pub(crate) fn now(&self) {
-        self.set(Wish::Now);
-    }
-
-    fn set(&self, wish: Wish) {
-        self.wish.set(wish);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
 
 /// The socket's work. Resolves with the cause when the connection ends; dropping it at any time
 /// settles every request it holds.
@@ -133,18 +97,15 @@ impl Pump {
         let now = now();
         let mut busy = true;
         for _ in 0..ROUNDS_PER_TURN {
-            let read = self.read(cx, now);
-            let taken = self.take(cx, now);
-            let written = self.write(cx);
-            busy = match (read, written) {
-                (Err(cause), _) | (_, Err(cause)) => return Poll::Ready(cause),
-                (Ok(read), Ok(written)) => read || taken || written,
-            };
+            match self.round(cx, now) {
+                Ok(more) => busy = more,
+                Err(cause) => return Poll::Ready(cause),
+            }
             if !busy {
                 break;
             }
         }
-        if self.ending.wish.get() == Wish::Drain
+        if self.ending.wish() == Wish::Drain
             && self.in_flight.is_empty()
             && self.unwritten.is_empty()
             && !self.lane.has_last_requests()
@@ -158,6 +119,15 @@ impl Pump {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+
+    /// Reads, takes, writes. True: there is more to do.
+    fn round(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
+        // What is taken after the end was seen would be lost for nothing.
+        let read = self.read(cx, now)?;
+        let taken = self.take(cx, now);
+        let written = self.write(cx)?;
+        Ok(read || taken || written)
     }
 
     /// Reads what is there, and answers whom it concerns. True: there may be more.
@@ -203,14 +173,21 @@ impl Pump {
                 Reply::Push(_) => {}
             },
             Some(Expected::Overdue | Expected::Asking | Expected::Ping) => {}
-            None => {
-                return Err(Cause::new(
-                    CauseKind::Protocol,
-                    "a reply came that nobody asked for",
-                ));
-            }
+            None => return Err(self.unasked(reply)),
         }
         Ok(())
+    }
+
+    fn unasked(&mut self, reply: Reply) -> Cause {
+        // A server refuses a request that is too long before it has read all of it, and closes.
+        // Sent again, it would end the next connection too.
+        if let Reply::Error(error) = reply
+            && let Some(request) = self.in_flight.pop_partly_written()
+        {
+            let kind = ErrorKind::Server(error);
+            request.fail(kind, Outcome::Refused, self.lane.endpoint());
+        }
+        Cause::new(CauseKind::Protocol, "a reply came that nobody asked for")
     }
 
     fn refused(&self, request: Request, error: ServerError) {
@@ -227,7 +204,7 @@ impl Pump {
 
     /// Takes requests from the lane into the write buffer. True: there are more.
     fn take(&mut self, cx: &Context<'_>, now: Instant) -> bool {
-        let taking = match self.ending.wish.get() {
+        let taking = match self.ending.wish() {
             Wish::Run => true,
             Wish::Drain => self.lane.has_last_requests(),
             Wish::Now => false,
@@ -243,16 +220,14 @@ impl Pump {
             config,
             ..
         } = self;
-        let left = lane.take(cx, now, |mut request| {
+        let left = lane.take(cx, now, |request| {
             if request.asking {
-                request.asking = false;
                 unwritten.extend_from_slice(ASKING);
                 in_flight.push(Expected::Asking, ASKING.len());
             }
             let bytes = request.wire.as_bytes();
             let length = bytes.len();
             unwritten.extend_from_slice(bytes);
-            request.perhaps_sent = true;
             in_flight.push(Expected::Request(request), length);
             has_room(unwritten, in_flight, config)
         });
@@ -290,7 +265,12 @@ impl Pump {
     /// Deadlines, health checks, stalls. Pending while all is well.
     fn watch(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Cause> {
         loop {
-            for request in self.in_flight.expire(now) {
+            let expired = self.in_flight.expire(now);
+            if !expired.is_empty() {
+                // They made room for what waits in the lane.
+                cx.waker().wake_by_ref();
+            }
+            for request in expired {
                 request.expire(self.lane.endpoint());
             }
             let in_flight = !self.in_flight.is_empty();
@@ -356,10 +336,10 @@ impl Future for Pump {
     type Output = Cause;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
-        if self.ending.wish.get() == Wish::Now {
+        if self.ending.wish() == Wish::Now {
             return Poll::Ready(CauseKind::Requested.into());
         }
-        self.ending.waker.replace(Some(cx.waker().clone()));
+        self.ending.remember(cx.waker());
         let cause = ready!(self.turn(cx));
         self.last_cause = Some(cause.clone());
         Poll::Ready(cause)
@@ -372,7 +352,7 @@ impl Drop for Pump {
     fn drop(&mut self) {
         let settled = self.in_flight.settle();
         self.lane.set_suspect(false);
-        self.lane.put_back(settled.not_sent);
+        let homeless = self.lane.put_back(settled.not_sent);
         let Some(endpoint) = self.lane.endpoint() else {
             return;
         };
@@ -380,9 +360,9 @@ impl Drop for Pump {
             .last_cause
             .take()
             .unwrap_or_else(|| CauseKind::Aborted.into());
-        for request in settled.unanswered {
+        for request in settled.unanswered.into_iter().chain(homeless) {
             let lost = Reason::Lost(cause.clone());
-            if request.repeatable {
+            if request.repeatable || !request.perhaps_sent {
                 self.handoff.bounce(request, endpoint, lost);
             } else {
                 lost.answer(request, Some(endpoint));
@@ -390,3 +370,8 @@ impl Drop for Pump {
         }
     }
 }
+
+#[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod tests;

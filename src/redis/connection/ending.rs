@@ -1,0 +1,49 @@
+//! How a running connection is told to end: [`Ending`].
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+
+/// How a running connection is told to end.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    wish: Cell<Wish>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wish {
+    #[default]
+    Run,
+    Drain,
+    Now,
+}
+
+impl Ending {
+    /// Take nothing more, finish what is in flight, end.
+    pub(crate) fn drain(&self) {
+        if self.wish.get() == Wish::Run {
+            self.set(Wish::Drain);
+        }
+    }
+
+    /// End at once.
+    pub(crate) fn now(&self) {
+        self.set(Wish::Now);
+    }
+
+    pub(crate) fn wish(&self) -> Wish {
+        self.wish.get()
+    }
+
+    /// Whom to wake at the next wish.
+    pub(crate) fn remember(&self, waker: &Waker) {
+        self.waker.replace(Some(waker.clone()));
+    }
+
+    fn set(&self, wish: Wish) {
+        self.wish.set(wish);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
