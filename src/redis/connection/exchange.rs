@@ -55,16 +55,35 @@ impl Exchange {
                 }
             }
         }
+        self.expect_nothing_more()?;
         Ok(replies)
+    }
+
+    /// A reply too many would be taken for the answer to the next command.
+    fn expect_nothing_more(&mut self) -> Result<(), Cause> {
+        while let Some(reply) = self.decode()? {
+            match reply {
+                Reply::Push(_) => {}
+                Reply::Value(_) | Reply::Error(_) => {
+                    return Err(Cause::new(
+                        CauseKind::Protocol,
+                        "a reply came that nobody asked for",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self) -> Result<Option<Reply>, Cause> {
+        self.decoder
+            .decode(&mut self.unread)
+            .map_err(|error| Cause::new(CauseKind::Protocol, error.to_string()))
     }
 
     async fn next(&mut self) -> Result<Reply, Cause> {
         loop {
-            let decoded = self
-                .decoder
-                .decode(&mut self.unread)
-                .map_err(|error| Cause::new(CauseKind::Protocol, error.to_string()))?;
-            if let Some(reply) = decoded {
+            if let Some(reply) = self.decode()? {
                 return Ok(reply);
             }
             let read = self

@@ -56,7 +56,12 @@ async fn run(
         .zip(replies)
         .find_map(|(step, reply)| match (step, reply) {
             (Step::Hello | Step::Auth | Step::Select, Reply::Error(error)) => Some((step, error)),
-            (Step::Optional, Reply::Error(error)) if is_full(&error) => Some((step, error)),
+            // Without a password there is no other step that a server could refuse.
+            (Step::Optional, Reply::Error(error))
+                if is_full(&error) || error.code() == "NOAUTH" =>
+            {
+                Some((step, error))
+            }
             (_, Reply::Error(_) | Reply::Value(_) | Reply::Push(_)) => None,
         });
     Ok(refusal)
@@ -142,3 +147,6 @@ fn cause_of(step: Step, error: &ServerError) -> Cause {
         (_, Step::Optional) => Cause::new(CauseKind::Unavailable, error.code()),
     }
 }
+
+#[cfg(test)]
+mod tests;
