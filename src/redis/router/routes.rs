@@ -2,7 +2,7 @@
 //! [`Shared`], through which every door dispatches.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
@@ -16,6 +16,9 @@ use crate::redis::lane::{Lane, Submitted};
 use crate::redis::refusal::is_script;
 use crate::redis::request::{Gather, Replies, Request, Responder};
 use crate::redis::slot::Slot;
+
+/// Stands for a deadline that the clock cannot tell: 30 years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// What is known of the topology and of the commands, at one moment.
 #[derive(Debug, Clone)]
@@ -51,11 +54,9 @@ impl Routes {
             (KeyRoutes::One(lane), _) => Some(lane),
             (KeyRoutes::Slots { map, lanes }, Some(slot)) => lanes.get(map.owner(slot)?.get()),
             (KeyRoutes::Slots { map, lanes }, None) => {
-                let first = map.owner(Slot::of(b""))?;
-                lanes
-                    .iter()
-                    .find(|lane| lane.is_well())
-                    .or_else(|| lanes.get(first.get()))
+                // If none is well: the owner of a slot, rather than a node that left.
+                let owner = || lanes.get(map.owner(Slot::of(b""))?.get());
+                lanes.iter().find(|lane| lane.is_well()).or_else(owner)
             }
         }
     }
@@ -115,7 +116,9 @@ impl Shared {
         };
         let repeatable = command.is_idempotent() || spec.is_some_and(CommandSpec::is_readonly);
         let script = is_script(&command);
-        let mut request = Request::new(command.into_wire(), made + timeout, timeout, responder);
+        // A timeout beyond what the clock can tell is as good as none.
+        let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
+        let mut request = Request::new(command.into_wire(), deadline, timeout, responder);
         request.repeatable = repeatable;
         request.script = script;
         if let Some(reason) = refusal {
@@ -214,3 +217,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
