@@ -374,4 +374,6 @@ impl Drop for Pump {
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;
