@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::policy::jitter::PolicyError;
+use crate::policy::error::PolicyError;
 
 /// A token bucket for dials. In any window of `t` seconds it admits at most `burst + rate * t`.
 ///

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::jitter::PolicyError;
+use crate::policy::error::PolicyError;
 
 /// At most this many restarts within a period; one more, and the link parks.
 ///

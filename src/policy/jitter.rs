@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::error::PolicyError;
+
 /// How a delay is drawn around the one that the growth computed.
 ///
 /// The terms are those of "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). Each
@@ -117,34 +119,6 @@ impl Jitter {
                 shortest..=computed.saturating_add(spread).min(cap)
             }
         }
-    }
-}
-
-/// A setting of a policy that cannot be; says which one, its value and what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} is {value}, but must be {allowed}")]
-pub struct PolicyError {
-    setting: &'static str,
-    value: String,
-    allowed: String,
-}
-
-impl PolicyError {
-    pub(super) fn new(
-        setting: &'static str,
-        value: impl std::fmt::Debug,
-        allowed: impl Into<String>,
-    ) -> Self {
-        Self {
-            setting,
-            value: format!("{value:?}"),
-            allowed: allowed.into(),
-        }
-    }
-
-    /// The name of the setting, as in a configuration.
-    pub fn setting(&self) -> &'static str {
-        self.setting
     }
 }
 

@@ -23,14 +23,22 @@
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 
+mod attempts;
 mod backoff;
+mod backoff_form;
+mod error;
 mod governor;
+mod growth;
 mod intensity;
 mod jitter;
+mod refused;
 mod restart;
 
+pub use attempts::Attempts;
 pub use backoff::Backoff;
+pub use error::PolicyError;
 pub use governor::Governor;
 pub use intensity::{CrashLog, Intensity};
-pub use jitter::{Jitter, PolicyError, Ratio};
-pub use restart::{Attempts, RefusedCap, RestartPolicy};
+pub use jitter::{Jitter, Ratio};
+pub use refused::RefusedCap;
+pub use restart::RestartPolicy;

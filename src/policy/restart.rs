@@ -1,16 +1,17 @@
 //! [`RestartPolicy`]: what a link does after its connection ended.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Cause, CauseKind, Class};
+use crate::policy::attempts::Attempts;
 use crate::policy::backoff::Backoff;
+use crate::policy::error::PolicyError;
 use crate::policy::intensity::Intensity;
-use crate::policy::jitter::PolicyError;
+use crate::policy::refused::RefusedCap;
 
 /// How long a link waits before it dials again, and when it stops trying.
 ///
@@ -125,8 +126,8 @@ impl RestartPolicy {
         rng: &mut (impl Rng + ?Sized),
     ) -> Duration {
         let backoff = self.backoff(cause.kind());
-        if cause.kind() == CauseKind::Refused && down_for < self.refused.within {
-            return backoff.delay_up_to(self.refused.cap, attempt, previous, rng);
+        if cause.kind() == CauseKind::Refused && down_for < self.refused.within() {
+            return backoff.delay_up_to(self.refused.cap(), attempt, previous, rng);
         }
         backoff.delay(attempt, previous, rng)
     }
@@ -158,134 +159,10 @@ impl TryFrom<RawRestartPolicy> for RestartPolicy {
     }
 }
 
-/// A lower cap for the delay after a refused dial, at the beginning of an outage.
-///
-/// A refused dial is cheap, and tells that the host is there and only its server is not: most
-/// often it is being restarted and back within seconds. Default: 100 ms for the first 10 s. How
-/// many dials that makes in all is the governor's business.
-///
-/// In a configuration: `refused = { cap = "100ms", within = "10s" }`; `within = "0s"` switches it
-/// off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "RawRefusedCap")]
-pub struct RefusedCap {
-    #[serde(with = "humantime_serde")]
-    cap: Duration,
-    #[serde(with = "humantime_serde")]
-    within: Duration,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRefusedCap {
-    #[serde(default, with = "humantime_serde")]
-    cap: Option<Duration>,
-    #[serde(default, with = "humantime_serde")]
-    within: Option<Duration>,
-}
-
-impl RefusedCap {
-    /// No delay after a refused dial is longer than `cap` while the outage is younger than
-    /// `within`.
-    ///
-    /// # Errors
-    /// When `cap` is zero.
-    pub fn new(cap: Duration, within: Duration) -> Result<Self, PolicyError> {
-        if cap.is_zero() {
-            return Err(PolicyError::new("cap", cap, "more than zero"));
-        }
-        Ok(Self { cap, within })
-    }
-
-    /// Refused dials wait as all others do.
-    pub fn off() -> Self {
-        let within = Duration::ZERO;
-        Self {
-            within,
-            ..Self::default()
-        }
-    }
-
-    /// The longest delay.
-    pub fn cap(&self) -> Duration {
-        self.cap
-    }
-
-    /// How long after the beginning of an outage the cap holds; zero if it is off.
-    pub fn within(&self) -> Duration {
-        self.within
-    }
-}
-
-impl Default for RefusedCap {
-    fn default() -> Self {
-        Self {
-            cap: Duration::from_millis(100),
-            within: Duration::from_secs(10),
-        }
-    }
-}
-
-impl TryFrom<RawRefusedCap> for RefusedCap {
-    type Error = PolicyError;
-
-    fn try_from(raw: RawRefusedCap) -> Result<Self, PolicyError> {
-        let default = Self::default();
-        let cap = raw.cap.unwrap_or(default.cap);
-        Self::new(cap, raw.within.unwrap_or(default.within))
-    }
-}
-
-/// How many attempts in a row may fail before the link parks. Default: unlimited.
-///
-/// In a configuration: `attempts = "unlimited"` or `attempts = 10`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(from = "RawAttempts", into = "RawAttempts")]
-#[non_exhaustive]
-pub enum Attempts {
-    /// Any number.
-    #[default]
-    Unlimited,
-    /// This many.
-    Limited(NonZeroU32),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "attempts must be \"unlimited\" or a number from 1 to 4294967295"
-)]
-enum RawAttempts {
-    Word(Word),
-    Number(NonZeroU32),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Unlimited,
-}
-
-impl From<RawAttempts> for Attempts {
-    fn from(raw: RawAttempts) -> Self {
-        match raw {
-            RawAttempts::Word(Word::Unlimited) => Self::Unlimited,
-            RawAttempts::Number(limit) => Self::Limited(limit),
-        }
-    }
-}
-
-impl From<Attempts> for RawAttempts {
-    fn from(attempts: Attempts) -> Self {
-        match attempts {
-            Attempts::Unlimited => Self::Word(Word::Unlimited),
-            Attempts::Limited(limit) => Self::Number(limit),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
