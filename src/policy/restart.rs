@@ -15,8 +15,8 @@ use crate::policy::refused::RefusedCap;
 
 /// How long a link waits before it dials again, and when it stops trying.
 ///
-/// The default waits by the default [`Backoff`], hurries for ten seconds after refused dials
-/// ([`RefusedCap`]), never gives up on transient causes, and parks after more than 5 crashes in
+/// The default waits by the default [`Backoff`], hurries after refused dials for ten seconds and
+/// in proportion to the outage from then on ([`RefusedCap`]), never gives up on transient causes, and parks after more than 5 crashes in
 /// 60 s ([`Intensity`]).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "RawRestartPolicy")]
@@ -126,8 +126,8 @@ impl RestartPolicy {
         rng: &mut (impl Rng + ?Sized),
     ) -> Duration {
         let backoff = self.backoff(cause.kind());
-        if cause.kind() == CauseKind::Refused && down_for < self.refused.within() {
-            return backoff.delay_up_to(self.refused.cap(), attempt, previous, rng);
+        if cause.kind() == CauseKind::Refused {
+            return backoff.delay_up_to(self.refused.limit(down_for), attempt, previous, rng);
         }
         backoff.delay(attempt, previous, rng)
     }
@@ -208,10 +208,32 @@ mod tests {
     fn the_cap_for_refused_dials_ends_after_ten_seconds_and_holds_for_no_other_cause() {
         let policy = RestartPolicy::default();
         assert!(longest(&policy, CauseKind::Refused, ms(9_999)) <= ms(100));
-        assert!(longest(&policy, CauseKind::Refused, ms(10_000)) > ms(29_000));
+        assert!(longest(&policy, CauseKind::Refused, ms(10_000)) > ms(9_800));
         assert!(longest(&policy, CauseKind::Closed, Duration::ZERO) > ms(29_000));
         let off = policy.with_refused(RefusedCap::off());
         assert!(longest(&off, CauseKind::Refused, Duration::ZERO) > ms(29_000));
+    }
+
+    #[test]
+    fn after_ten_seconds_a_refused_dial_waits_no_longer_than_the_outage_has_lasted() {
+        let policy = RestartPolicy::default();
+        for down_for in [10_000, 11_000, 20_000, 29_000] {
+            let longest = longest(&policy, CauseKind::Refused, ms(down_for));
+            assert!(longest <= ms(down_for), "{longest:?} after {down_for} ms");
+            assert!(longest > ms(down_for) * 9 / 10, "{longest:?}: still spread");
+        }
+        for down_for in [ms(30_000), ms(3_600_000), Duration::MAX] {
+            let longest = longest(&policy, CauseKind::Refused, down_for);
+            assert!(longest <= ms(30_000), "the ordinary cap holds: {longest:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_window_never_lowers_the_cap_for_refused_dials() {
+        let refused = RefusedCap::new(ms(500), ms(100)).expect("not zero");
+        let policy = RestartPolicy::default().with_refused(refused);
+        let longest = longest(&policy, CauseKind::Refused, ms(200));
+        assert!(ms(450) < longest && longest <= ms(500), "{longest:?}");
     }
 
     #[test]
