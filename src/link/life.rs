@@ -202,7 +202,7 @@ impl Life {
             State::Connecting if reconfigured => {
                 out.push(Action::Emit(EventKind::ConnectFailed {
                     cause: CauseKind::Requested.into(),
-                    attempt: self.attempt.max(1),
+                    attempt: self.attempt,
                 }));
                 self.close(Then::Renew, out);
             }
@@ -223,7 +223,7 @@ impl Life {
         self.state = State::Up;
         let kind = if self.was_up {
             EventKind::Reconnected {
-                attempts: self.attempt.max(1),
+                attempts: self.attempt,
                 downtime: self
                     .down_since
                     .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
@@ -233,6 +233,8 @@ impl Life {
         };
         self.was_up = true;
         self.down_since = None;
+        // It succeeded: the next wait counts from the end of this connection.
+        self.attempt_began = None;
         out.push(Action::Emit(kind));
         out.push(Action::Arm(
             Timer::Stable(self.generation),
@@ -245,7 +247,7 @@ impl Life {
             State::Connecting => {
                 out.push(Action::Emit(EventKind::ConnectFailed {
                     cause: cause.clone(),
-                    attempt: self.attempt.max(1),
+                    attempt: self.attempt,
                 }));
                 self.fail(cause, now, out);
             }
@@ -254,7 +256,6 @@ impl Life {
                     cause: cause.clone(),
                 }));
                 self.down_since = Some(now);
-                self.attempt_began = None;
                 self.fail(cause, now, out);
             }
             State::Closing(Then::Retry(first)) => self.fail(first, now, out),
@@ -275,7 +276,7 @@ impl Life {
                 let cause = Cause::from(CauseKind::ConnectTimeout);
                 out.push(Action::Emit(EventKind::ConnectFailed {
                     cause: cause.clone(),
-                    attempt: self.attempt.max(1),
+                    attempt: self.attempt,
                 }));
                 self.close(Then::Retry(cause), out);
             }
@@ -289,7 +290,10 @@ impl Life {
             (Timer::Backoff(epoch), State::Backoff) if epoch == self.epoch => {
                 self.connect(now, out);
             }
-            (Timer::Probe(epoch), State::Parked) if epoch == self.epoch => self.connect(now, out),
+            (Timer::Probe(epoch), State::Parked) if epoch == self.epoch => {
+                self.attempt = self.attempt.saturating_add(1);
+                self.connect(now, out);
+            }
             (
                 Timer::Connect(_)
                 | Timer::Stable(_)
@@ -313,6 +317,8 @@ impl Life {
         self.state = State::Connecting;
         self.generation.0 += 1;
         self.epoch.0 += 1;
+        // A stable link that is renewed makes its first attempt.
+        self.attempt = self.attempt.max(1);
         self.attempt_began = Some(now);
         out.push(Action::Emit(EventKind::Connecting));
         out.push(Action::Spawn(self.generation));
@@ -394,3 +400,8 @@ impl Life {
         out.push(Action::Arm(Timer::Backoff(self.epoch), delay));
     }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod table;
