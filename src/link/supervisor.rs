@@ -2,6 +2,7 @@
 //! when it ends. Not actix's own `Supervisor`, which neither delays restarts nor survives a panic.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use actix::{
@@ -16,7 +17,7 @@ use crate::endpoint::LinkName;
 use crate::event::{EventKind, LinkState};
 use crate::exit::{Cause, CauseKind};
 use crate::link::backend::{Backend, ChildSignal, Close, Lifeline};
-use crate::link::child::Child;
+use crate::link::child::{Child, panic_message};
 use crate::link::life::{Action, Generation, Input, Life, Timer};
 use crate::link::settings::{LinkSettings, SharedGovernor};
 use crate::registry::{Narrator, Registry};
@@ -56,18 +57,44 @@ pub struct Terminate;
 
 /// Owns one link. Start it with [`Supervisor::start_link`], then send it [`Start`].
 ///
-/// It carries no data: requests never pass its mailbox. It lives until [`Terminate`] or the end of
-/// its arbiter; the connection is dropped with it.
+/// It carries no data: requests never pass its mailbox. A panic of its connection, or in a method
+/// of its backend, is an exit of the class *crash*: it ends that connection and nothing else.
+///
+/// # Its end
+///
+/// It lives until [`Terminate`], until the last of its addresses is dropped, or until the end of
+/// its arbiter. The connection is dropped with it, in whatever it was doing: nothing is drained,
+/// and requests in flight are of unknown outcome. The registry is told [`EventKind::Stopped`] (and
+/// [`EventKind::Disconnected`] before it, if the link was up), and forgets the link. For a
+/// graceful end send [`Stop`] and wait for its answer before the arbiter or the `System` is
+/// stopped.
+///
+/// A link does not move to another arbiter: its supervisor, its connection and its socket live on
+/// the arbiter it was started on, and end with it. Start a new one elsewhere, under the same name
+/// if you like. Where several arbiters share one tokio runtime, the same holds.
+///
+/// # `panic = "abort"`
+///
+/// With it a panic anywhere ends the process at once, that of a connection too: there is nothing
+/// left to heal, restart intensity never comes into play, and no event is told. Keep the default,
+/// `panic = "unwind"`, for panics to be contained, or let whatever started the process start it
+/// again. All other failures are healed as ever.
 pub struct Supervisor<B: Backend> {
     backend: B,
     life: Life,
     narrator: Narrator,
     governor: SharedGovernor,
     child: Option<Child<B::Connection>>,
-    /// A spawn that waits for the governor.
-    queued_dial: Option<SpawnHandle>,
+    queued_dial: Option<QueuedDial>,
     timers: Timers,
     stop_waiters: Vec<oneshot::Sender<()>>,
+}
+
+/// A dial that waits for the governor.
+struct QueuedDial {
+    handle: SpawnHandle,
+    /// Armed with the dial: it does not count the time in the governor's queue.
+    deadline: Option<(Timer, Duration)>,
 }
 
 /// The timer that is armed, for each sort: arming one replaces its predecessor.
@@ -105,6 +132,8 @@ impl<B: Backend> Supervisor<B> {
     ) -> Addr<Self> {
         let seed = settings.seed.unwrap_or_else(rand::random);
         let narrator = Narrator::new(name.into(), Some(backend.endpoint()), registry.clone());
+        // Not only when the actor runs: whoever asks the registry after this call finds the link.
+        narrator.register();
         Self {
             backend,
             governor: settings.governor.clone(),
@@ -122,10 +151,13 @@ impl<B: Backend> Supervisor<B> {
         let mut actions = Vec::with_capacity(4);
         self.life
             .handle(input, tokio::time::Instant::now().into_std(), &mut actions);
+        // Also where the link does not stay stopped, because a start was asked for meanwhile.
+        let stopped = self.life.state() == LinkState::Stopped
+            || actions.contains(&Action::Emit(EventKind::Stopped));
         for action in actions {
             self.act(action, ctx);
         }
-        if self.life.state() == LinkState::Stopped {
+        if stopped {
             for waiter in self.stop_waiters.drain(..) {
                 let _ = waiter.send(());
             }
@@ -152,18 +184,35 @@ impl<B: Backend> Supervisor<B> {
             .governor
             .try_acquire(tokio::time::Instant::now().into_std())
         {
-            self.queued_dial = Some(ctx.run_later(wait, move |supervisor, ctx| {
-                supervisor.queued_dial = None;
+            let handle = ctx.run_later(wait, move |supervisor, ctx| {
                 supervisor.dial(generation, ctx);
-            }));
+            });
+            let deadline = self.queued_dial.take().and_then(|dial| dial.deadline);
+            self.queued_dial = Some(QueuedDial { handle, deadline });
             return;
+        }
+        if let Some(QueuedDial {
+            deadline: Some((timer, after)),
+            ..
+        }) = self.queued_dial.take()
+        {
+            self.arm(timer, after, ctx);
         }
         let (lifeline, verdict) = Lifeline::new(
             generation,
             ctx.address().downgrade().recipient(),
             self.narrator.last_used(),
         );
-        let (child, ending) = Child::spawn(self.backend.connection(lifeline), verdict);
+        // The supervisor outlives whatever its backend does.
+        let made = catch_unwind(AssertUnwindSafe(|| self.backend.connection(lifeline)));
+        let connection = match made {
+            Ok(connection) => connection,
+            Err(panic) => {
+                let cause = Cause::new(CauseKind::Panicked, panic_message(&*panic));
+                return self.never_lived(generation, cause, ctx);
+            }
+        };
+        let (child, ending) = Child::spawn(connection, verdict);
         self.child = Some(child);
         ctx.spawn(
             ending
@@ -182,24 +231,26 @@ impl<B: Backend> Supervisor<B> {
             return;
         }
         // The dial still waits for the governor: there is nobody to wait for.
-        if let Some(handle) = self.queued_dial.take() {
-            ctx.cancel_future(handle);
+        if let Some(dial) = self.queued_dial.take() {
+            ctx.cancel_future(dial.handle);
         }
-        let generation = self.life.generation();
+        self.never_lived(self.life.generation(), CauseKind::Requested.into(), ctx);
+    }
+
+    /// Reports the end of a connection that was not even started, after the current input.
+    fn never_lived(&mut self, generation: Generation, cause: Cause, ctx: &mut Context<Self>) {
         ctx.run_later(Duration::ZERO, move |supervisor, ctx| {
-            let cause = Cause::from(CauseKind::Requested);
             supervisor.input(Input::ChildExit(generation, cause), ctx);
         });
     }
 
     fn arm(&mut self, timer: Timer, after: Duration, ctx: &mut Context<Self>) {
+        if let (Timer::Connect(_), Some(dial)) = (timer, &mut self.queued_dial) {
+            dial.deadline = Some((timer, after));
+            return;
+        }
         let handle = ctx.run_later(after, move |supervisor, ctx| {
             *supervisor.timers.slot(timer) = None;
-            // The connect deadline counts from the dial, not from the governor's queue.
-            if let (Timer::Connect(_), Some(_)) = (timer, supervisor.queued_dial) {
-                supervisor.arm(timer, after, ctx);
-                return;
-            }
             supervisor.input(Input::Timer(timer), ctx);
         });
         if let Some(previous) = self.timers.slot(timer).replace(handle) {
@@ -208,20 +259,42 @@ impl<B: Backend> Supervisor<B> {
     }
 
     fn emit(&mut self, kind: EventKind) {
+        if kind == EventKind::Connecting {
+            // A new configuration counts from here; what came before was of the old one.
+            self.narrator.moved(self.backend.endpoint());
+        }
         let event = self.narrator.event(self.life.generation().get(), kind);
-        self.backend.observe(&event);
+        if catch_unwind(AssertUnwindSafe(|| self.backend.observe(&event))).is_err() {
+            tracing::error!(link = event.link.as_str(), "a backend panicked at an event");
+        }
         self.narrator.tell(event);
     }
 }
 
 impl<B: Backend> Actor for Supervisor<B> {
     type Context = Context<Self>;
+}
 
-    fn started(&mut self, _: &mut Context<Self>) {
-        self.narrator.register();
-    }
-
-    fn stopped(&mut self, _: &mut Context<Self>) {
+/// Here and not in `stopped()`, which is not called at the end of an arbiter.
+impl<B: Backend> Drop for Supervisor<B> {
+    fn drop(&mut self) {
+        self.child = None;
+        let generation = self.life.generation().get();
+        let mut tell = |kind| {
+            let event = self.narrator.event(generation, kind);
+            self.narrator.tell(event);
+        };
+        match self.life.state() {
+            LinkState::Up => {
+                let cause = Cause::new(CauseKind::Requested, "the supervisor ended");
+                tell(EventKind::Disconnected { cause });
+                tell(EventKind::Stopped);
+            }
+            LinkState::Connecting | LinkState::Closing | LinkState::Backoff | LinkState::Parked => {
+                tell(EventKind::Stopped)
+            }
+            LinkState::Stopped => {}
+        }
         self.narrator.unregister();
     }
 }
@@ -272,7 +345,6 @@ impl<B: Backend> Handler<Reconfigure<B>> for Supervisor<B> {
 
     fn handle(&mut self, message: Reconfigure<B>, ctx: &mut Context<Self>) {
         self.backend = message.0;
-        self.narrator.moved(self.backend.endpoint());
         self.input(Input::Reconfigured, ctx);
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::{Event, EventKind};
-use crate::registry::registry::{Register, Registry, Unregister};
+use crate::registry::registry::{Register, Registry, Tell, Unregister};
 use crate::registry::status::LastUsed;
 
 /// Makes the events of one link: one counter, so that sequence numbers have no holes.
@@ -69,7 +69,10 @@ impl Narrator {
         reason = "lifecycle events are bounded by backoff and governor, and must not be lost"
     )]
     pub(crate) fn tell(&self, event: Event) {
-        self.registry.do_send(event);
+        self.registry.do_send(Tell {
+            event,
+            teller: self.last_used.clone(),
+        });
     }
 
     #[expect(clippy::disallowed_methods, reason = "once in a link's life")]
@@ -83,6 +86,9 @@ impl Narrator {
 
     #[expect(clippy::disallowed_methods, reason = "once in a link's life")]
     pub(crate) fn unregister(&self) {
-        self.registry.do_send(Unregister(self.link.clone()));
+        self.registry.do_send(Unregister {
+            link: self.link.clone(),
+            last_used: self.last_used.clone(),
+        });
     }
 }

@@ -230,11 +230,22 @@ impl Handler<Ready> for Registry {
     }
 }
 
-impl Handler<Event> for Registry {
+/// Something happened.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Tell {
+    pub(crate) event: Event,
+    /// Tells a link from an earlier one of the same name, which may still be on its way out.
+    pub(crate) teller: LastUsed,
+}
+
+impl Handler<Tell> for Registry {
     type Result = ();
 
-    fn handle(&mut self, event: Event, ctx: &mut Context<Self>) {
-        if let Some((status, _)) = self.links.get_mut(&event.link) {
+    fn handle(&mut self, Tell { event, teller }: Tell, ctx: &mut Context<Self>) {
+        if let Some((status, last_used)) = self.links.get_mut(&event.link)
+            && last_used.is(&teller)
+        {
             status.apply(&event);
         }
         self.broadcast(&event, ctx);
@@ -275,12 +286,19 @@ impl Handler<Register> for Registry {
 /// A link is gone.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Unregister(pub(crate) LinkName);
+pub(crate) struct Unregister {
+    pub(crate) link: LinkName,
+    pub(crate) last_used: LastUsed,
+}
 
 impl Handler<Unregister> for Registry {
     type Result = ();
 
     fn handle(&mut self, message: Unregister, _: &mut Context<Self>) {
-        self.links.remove(&message.0);
+        if let Some((_, last_used)) = self.links.get(&message.link)
+            && last_used.is(&message.last_used)
+        {
+            self.links.remove(&message.link);
+        }
     }
 }

@@ -130,6 +130,11 @@ impl LastUsed {
         self.0.store(millis, Ordering::Relaxed);
     }
 
+    /// Whether both are of the same incarnation of a link, not only of one with the same name.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn get(&self) -> Option<SystemTime> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
