@@ -171,6 +171,13 @@ impl From<CauseKind> for Cause {
     }
 }
 
+/// As [`Cause::from_io`].
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::from_io(&error)
+    }
+}
+
 impl fmt::Display for CauseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

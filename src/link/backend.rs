@@ -19,6 +19,71 @@ use crate::registry::LastUsed;
 /// is usable, and stops its context when the socket is gone, after saying why with
 /// [`Lifeline::exit`]. Everything it owns is dropped with it: that is how the supervisor knows
 /// that the socket is closed. A panic in it is seen and counted as a crash.
+///
+/// The kind of the [`Cause`] decides what follows: a transient one is tried again after a backoff,
+/// a permanent one (`Denied`, `Certificate`, `Misconfigured`) parks the link; see
+/// [`Class`](crate::exit::Class). An I/O error becomes a cause by `?` or [`Cause::from_io`].
+///
+/// ```
+/// use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+/// use everlink::endpoint::Endpoint;
+/// use everlink::exit::{Cause, CauseKind};
+/// use everlink::link::{Backend, Close, Lifeline};
+/// use tokio::io::AsyncReadExt;
+/// use tokio::net::TcpStream;
+///
+/// struct Ticker;
+///
+/// impl Backend for Ticker {
+///     type Connection = Connection;
+///
+///     fn endpoint(&self) -> Endpoint {
+///         Endpoint::tcp("127.0.0.1", 7777)
+///     }
+///
+///     fn connection(&mut self, lifeline: Lifeline) -> Connection {
+///         Connection { lifeline }
+///     }
+/// }
+///
+/// struct Connection {
+///     lifeline: Lifeline,
+/// }
+///
+/// /// Reads until it cannot; the socket is this future's own.
+/// async fn work(lifeline: Lifeline) -> Result<(), Cause> {
+///     let mut stream = TcpStream::connect("127.0.0.1:7777").await?;
+///     lifeline.ready();
+///     let mut buffer = [0; 4096];
+///     while stream.read(&mut buffer).await? > 0 {
+///         lifeline.used();
+///     }
+///     Err(CauseKind::Closed.into())
+/// }
+///
+/// impl Actor for Connection {
+///     type Context = Context<Self>;
+///
+///     fn started(&mut self, ctx: &mut Context<Self>) {
+///         let work = work(self.lifeline.clone());
+///         ctx.spawn(work.into_actor(self).map(|end, connection, ctx| {
+///             connection.lifeline.exit(end.err().unwrap_or_else(|| CauseKind::Requested.into()));
+///             ctx.stop();
+///         }));
+///     }
+/// }
+///
+/// impl Handler<Close> for Connection {
+///     type Result = ();
+///
+///     fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
+///         self.lifeline.exit(CauseKind::Requested.into());
+///         ctx.stop();
+///     }
+/// }
+/// ```
+///
+/// `examples/custom_backend.rs` is a whole program.
 pub trait Backend: Sized + 'static {
     /// The connection actor.
     type Connection: Actor<Context = Context<Self::Connection>> + Handler<Close>;
@@ -48,7 +113,10 @@ pub enum Close {
     Now,
 }
 
-/// Ties a connection actor to its supervisor. Kept by the actor for its whole life.
+/// Ties a connection actor to its supervisor.
+///
+/// Cheap to clone: the actor keeps one, and a clone can go into the future that works the socket.
+#[derive(Clone)]
 pub struct Lifeline {
     generation: Generation,
     verdict: Rc<RefCell<Option<Cause>>>,

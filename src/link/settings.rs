@@ -6,6 +6,15 @@ use std::time::Duration;
 use crate::policy::{Governor, RestartPolicy};
 
 /// How a link is supervised. All defaults are those of `docs/architecture.md`.
+///
+/// Change what should differ:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use everlink::link::LinkSettings;
+/// let mut settings = LinkSettings::default();
+/// settings.connect_timeout = Duration::from_secs(2);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LinkSettings {
