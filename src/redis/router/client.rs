@@ -46,6 +46,16 @@ pub enum AnyRouter {
     Standalone(Addr<Standalone>),
 }
 
+impl AnyRouter {
+    /// The address for commands, whichever router it is: `send` a [`Command`] to it.
+    pub fn commands(&self) -> Recipient<Command> {
+        match self {
+            Self::Cluster(router) => router.clone().recipient(),
+            Self::Standalone(router) => router.clone().recipient(),
+        }
+    }
+}
+
 impl Client {
     /// Starts a router for this configuration and gives a handle to it. It does not wait for a
     /// connection: commands wait for the first one, up to their deadline; see [`Client::ready`].
