@@ -8,10 +8,16 @@ use tokio::sync::oneshot;
 use crate::redis::error::{Error, Result};
 use crate::redis::router::client::Client;
 
+/// Whether an arbiter runs on this thread. One that has ended leaves its handle behind, but takes
+/// nothing any more.
+fn is_arbiter() -> bool {
+    Arbiter::try_current().is_some_and(|arbiter| arbiter.spawn_fn(|| {}))
+}
+
 /// Starts a client here, if this is an actix arbiter; else on a new thread with a `System` of its
 /// own, which ends with the client's router.
 pub(crate) async fn run(open: impl FnOnce() -> Result<Client> + Send + 'static) -> Result<Client> {
-    if Arbiter::try_current().is_some() {
+    if is_arbiter() {
         return open();
     }
     let (sender, opened) = oneshot::channel();
