@@ -49,6 +49,7 @@ struct Inner {
     outcome: Outcome,
     endpoint: Option<Endpoint>,
     command: Option<Arc<str>>,
+    reason: Option<Cause>,
 }
 
 /// What went wrong.
@@ -65,7 +66,7 @@ pub enum ErrorKind {
     #[error("connection lost: {0}")]
     Lost(#[source] Cause),
     /// The link is down, and the configuration says not to wait.
-    #[error("link is down")]
+    #[error("link is down{}", after_colon(.0.as_ref()))]
     Down(#[source] Option<Cause>),
     /// The link is parked: fast attempts were given up.
     #[error("link is parked: {0}")]
@@ -122,6 +123,7 @@ impl Error {
             outcome,
             endpoint: None,
             command: None,
+            reason: None,
         }))
     }
 
@@ -159,6 +161,13 @@ impl Error {
         self
     }
 
+    /// Adds what lies behind it.
+    #[must_use]
+    pub(crate) fn because(mut self, reason: Option<Cause>) -> Self {
+        self.0.reason = reason;
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -172,6 +181,17 @@ impl Error {
     /// Where it happened, if it got that far.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.0.endpoint.as_ref()
+    }
+
+    /// What lies behind it, if it is known: why the link was down while a deadline passed, why the
+    /// connection was lost, why the link is parked.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &self.0.kind {
+            ErrorKind::Lost(cause) | ErrorKind::Parked(cause) | ErrorKind::Down(Some(cause)) => {
+                Some(cause)
+            }
+            _ => self.0.reason.as_ref(),
+        }
     }
 
     /// The name of the command, such as `INCR`. Never its arguments.
@@ -199,23 +219,44 @@ impl fmt::Display for Error {
         } else if let Some(endpoint) = &self.0.endpoint {
             write!(f, "{endpoint}: ")?;
         }
-        write!(f, "{} ({})", self.0.kind, self.0.outcome)
+        write!(f, "{}", self.0.kind)?;
+        match (&self.0.kind, &self.0.reason) {
+            (ErrorKind::Deadline(_), Some(reason)) => write!(f, ", not connected: {reason}")?,
+            (_, Some(reason)) => write!(f, "; {}", reason.detail())?,
+            (_, None) => {}
+        }
+        match self.0.kind {
+            // No command is concerned.
+            ErrorKind::Config(_) => Ok(()),
+            _ => write!(f, " ({})", self.0.outcome),
+        }
     }
 }
 
+fn after_colon(cause: Option<&Cause>) -> String {
+    cause.map_or_else(String::new, |cause| format!(": {cause}"))
+}
+
+/// `{:?}` is the text in one line, since that is what a `main` that returns an error prints;
+/// `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("outcome", &self.0.outcome)
             .field("endpoint", &self.0.endpoint)
             .field("command", &self.0.command)
+            .field("reason", &self.0.reason)
             .finish()
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.0.kind)
+        self.cause()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
     }
 }

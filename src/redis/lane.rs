@@ -16,7 +16,7 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 use crate::endpoint::Endpoint;
-use crate::exit::Cause;
+use crate::exit::{Cause, CauseKind};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::request::Request;
@@ -109,6 +109,11 @@ impl Lane {
         !self.is_suspect() && self.is_up()
     }
 
+    /// Why there is no connection; none if there is one.
+    pub(crate) fn why_down(&self) -> Option<Cause> {
+        self.lock().why_down()
+    }
+
     pub(crate) fn is_suspect(&self) -> bool {
         self.suspect.load(Ordering::Relaxed)
     }
@@ -186,7 +191,7 @@ impl Lane {
             Left::More
         };
         drop(state);
-        self.answer_overdue(overdue);
+        self.answer_overdue(overdue, None);
         left
     }
 
@@ -219,8 +224,14 @@ impl Lane {
         self.set_phase(Phase::Up);
     }
 
-    /// The link is down: requests wait, or fail, as configured.
+    /// The link is down: requests wait, or fail, as configured. Without a cause the last one stands:
+    /// the attempt that begins was made necessary by it.
     pub(crate) fn down(&self, cause: Option<Cause>) {
+        let cause = cause.or_else(|| match &self.lock().phase {
+            Phase::Down(last) => last.clone(),
+            Phase::Parked(last) => Some(last.clone()),
+            Phase::Up | Phase::Finishing | Phase::Closed => None,
+        });
         self.set_phase(Phase::Down(cause));
     }
 
@@ -296,8 +307,9 @@ impl Lane {
         }
         state.queue = kept;
         state.earliest = earliest;
+        let reason = state.why_down();
         drop(state);
-        self.answer_overdue(overdue);
+        self.answer_overdue(overdue, reason);
         earliest
     }
 
@@ -327,9 +339,9 @@ impl Lane {
         Refused(state.clear(), Some(kind))
     }
 
-    fn answer_overdue(&self, overdue: Vec<Request>) {
+    fn answer_overdue(&self, overdue: Vec<Request>, reason: Option<Cause>) {
         for request in overdue {
-            request.expire(self.endpoint.as_ref());
+            request.expire_unconnected(self.endpoint.as_ref(), reason.clone());
         }
     }
 
@@ -365,6 +377,17 @@ impl State {
             Phase::Up | Phase::Down(_) | Phase::Parked(_) | Phase::Finishing | Phase::Closed => {
                 None
             }
+        }
+    }
+
+    fn why_down(&self) -> Option<Cause> {
+        match &self.phase {
+            Phase::Up | Phase::Finishing | Phase::Closed => None,
+            Phase::Down(Some(cause)) | Phase::Parked(cause) => Some(cause.clone()),
+            Phase::Down(None) => Some(Cause::new(
+                CauseKind::Unavailable,
+                "the first attempt has no answer yet",
+            )),
         }
     }
 

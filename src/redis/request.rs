@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::endpoint::Endpoint;
+use crate::exit::Cause;
 use crate::redis::command::Wire;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::slot::Slot;
@@ -102,6 +103,25 @@ impl Request {
         };
         let error = self.error(kind, outcome, endpoint);
         self.answer(Err(error));
+    }
+
+    /// As [`Request::fail`], and adds what lies behind it.
+    pub(crate) fn fail_because(
+        mut self,
+        kind: ErrorKind,
+        outcome: Outcome,
+        endpoint: Option<&Endpoint>,
+        reason: Option<Cause>,
+    ) {
+        let error = self.error(kind, outcome, endpoint).because(reason);
+        self.answer(Err(error));
+    }
+
+    /// The deadline passed while there was no connection, for this reason.
+    pub(crate) fn expire_unconnected(self, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
+        let kind = ErrorKind::Deadline(self.timeout);
+        let outcome = self.outcome_without_reply();
+        self.fail_because(kind, outcome, endpoint, reason);
     }
 
     /// The deadline passed.

@@ -76,9 +76,10 @@ impl Exchange {
     }
 
     fn decode(&mut self) -> Result<Option<Reply>, Cause> {
-        self.decoder
-            .decode(&mut self.unread)
-            .map_err(|error| Cause::new(CauseKind::Protocol, error.to_string()))
+        self.decoder.decode(&mut self.unread).map_err(|error| {
+            let detail = format!("{error}; is this a Redis server?");
+            Cause::new(CauseKind::Protocol, detail)
+        })
     }
 
     async fn next(&mut self) -> Result<Reply, Cause> {
@@ -92,7 +93,7 @@ impl Exchange {
                 .await
                 .map_err(|error| Cause::from_io(&error))?;
             if read == 0 {
-                return Err(CauseKind::Closed.into());
+                return Err(Cause::new(CauseKind::Closed, "before an answer came"));
             }
         }
     }

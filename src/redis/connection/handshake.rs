@@ -142,7 +142,10 @@ fn cause_of(step: Step, error: &ServerError) -> Cause {
         ("NOPERM", _) => Cause::new(CauseKind::Denied, "the user may not do this"),
         ("LOADING" | "BUSY" | "MASTERDOWN", _) => Cause::new(CauseKind::Unavailable, error.code()),
         (_, Step::Auth) => Cause::new(CauseKind::Denied, "AUTH was refused"),
-        (_, Step::Select) => Cause::new(CauseKind::Misconfigured, "SELECT was refused"),
+        (_, Step::Select) => Cause::new(
+            CauseKind::Misconfigured,
+            "SELECT was refused: the server has no such database",
+        ),
         (_, Step::Hello) => Cause::new(CauseKind::Misconfigured, "HELLO 3 was refused"),
         (_, Step::Optional) => Cause::new(CauseKind::Unavailable, error.code()),
     }

@@ -334,6 +334,8 @@ impl Cluster {
         if cause.class() == Class::Permanent {
             // What waits for a first node would wait in vain.
             core.shared.limbo().park(cause.clone());
+        } else {
+            core.shared.limbo().down(Some(cause.clone()));
         }
         let event = core
             .narrator

@@ -175,14 +175,20 @@ impl<T: Topology> Handler<AwaitReady> for Router<T> {
     fn handle(&mut self, message: AwaitReady, _: &mut Context<Self>) -> Self::Result {
         let ready = self.core.await_ready();
         self.settle_ready();
+        let shared = std::sync::Arc::clone(&self.core.shared);
         Box::pin(async move {
             match tokio::time::timeout(message.timeout, ready).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) => Err(Error::stopped()),
-                Err(_) => Err(Error::new(
-                    ErrorKind::Deadline(message.timeout),
-                    Outcome::NotSent,
-                )),
+                Err(_) => {
+                    let kind = ErrorKind::Deadline(message.timeout);
+                    let error = Error::new(kind, Outcome::NotSent);
+                    Err(match shared.down() {
+                        Some((Some(endpoint), cause)) => error.at(&endpoint).because(Some(cause)),
+                        Some((None, cause)) => error.because(Some(cause)),
+                        None => error,
+                    })
+                }
             }
         })
     }

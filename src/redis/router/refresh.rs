@@ -163,7 +163,7 @@ fn refused(code: &str) -> Cause {
         "NOPERM" | "NOAUTH" => Cause::new(CauseKind::Denied, "the user may not call CLUSTER SLOTS"),
         "ERR" => Cause::new(
             CauseKind::Misconfigured,
-            "CLUSTER SLOTS was refused: is this server part of a cluster?",
+            "the server is not part of a cluster; use redis:// or Config::standalone",
         ),
         code => Cause::new(CauseKind::Unavailable, code),
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
+use crate::endpoint::Endpoint;
+use crate::exit::Cause;
 use crate::redis::cluster::SlotMap;
 use crate::redis::command::unsuitable::unsuitable;
 use crate::redis::command::{Command, CommandSpec, CommandTable, Pipeline};
@@ -89,6 +91,20 @@ impl Shared {
 
     pub(crate) fn limbo(&self) -> &Arc<Lane> {
         &self.limbo
+    }
+
+    /// A node that is not connected, and why; or why no node is known.
+    pub(crate) fn down(&self) -> Option<(Option<Endpoint>, Cause)> {
+        let routes = self.routes.load();
+        let lanes = match &routes.keys {
+            KeyRoutes::Nowhere => std::slice::from_ref(&self.limbo),
+            KeyRoutes::One(lane) => std::slice::from_ref(lane),
+            KeyRoutes::Slots { lanes, .. } if lanes.is_empty() => std::slice::from_ref(&self.limbo),
+            KeyRoutes::Slots { lanes, .. } => lanes,
+        };
+        lanes
+            .iter()
+            .find_map(|lane| Some((lane.endpoint().cloned(), lane.why_down()?)))
     }
 
     /// Publishes what changed, and places what waited for it.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use actix::Context;
 
 use crate::endpoint::Endpoint;
+use crate::exit::{Cause, CauseKind};
 use crate::redis::cluster::Signal;
 use crate::redis::config::{Config, Mode};
+use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{Bounced, NodeNews, Reason};
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router};
@@ -72,7 +74,8 @@ impl Topology for OneServer {
                 bounced.answer();
             }
             // A server of a cluster, used as a single one: the caller should know.
-            Signal::Moved(_) | Signal::Ask(_) | Signal::None => bounced.answer(),
+            Signal::Moved(_) | Signal::Ask(_) => answer_member_of_cluster(bounced),
+            Signal::None => bounced.answer(),
         }
     }
 
@@ -82,5 +85,20 @@ impl Topology for OneServer {
 
     fn is_ready(&self, core: &Core) -> bool {
         core.nodes.values().all(|node| node.lane.is_up())
+    }
+}
+
+fn answer_member_of_cluster(bounced: Bounced) {
+    match bounced.reason {
+        Reason::Reply(error) => bounced.request.fail_because(
+            ErrorKind::Server(error),
+            Outcome::Refused,
+            Some(&bounced.endpoint),
+            Some(Cause::new(
+                CauseKind::Misconfigured,
+                "the server is part of a cluster; use redis-cluster:// or Config::cluster",
+            )),
+        ),
+        Reason::Lost(_) => bounced.answer(),
     }
 }
