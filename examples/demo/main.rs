@@ -1,0 +1,243 @@
+//! Shows: a Redis cluster that loses nodes under traffic while an actix application goes on, told
+//! by events what happens; and at the end a proof that nobody was lied to.
+//!
+//! Run: `make demo`, or `cargo run --release --example demo -- --help`. It needs `redis-server`
+//! (`make setup` installs it) and nothing else: the cluster of 3 primaries and 3 replicas is its
+//! own, on free loopback ports, in a temporary folder, and gone at the end.
+//!
+//! Expect: about a minute of events; a table of what each fault did to the application; `kept`
+//! before each promise; exit status 0.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `arguments` | the command line |
+//! | `cells` | the keys: spread over all slots |
+//! | `application` | the actors that read and write, through both doors |
+//! | `phases`, `ledger` | what a fault did to the calls; what every call was told |
+//! | `scenario`, `observer` | the faults; when the cluster itself can serve again |
+//! | `screen`, `events`, `progress` | what is shown meanwhile |
+//! | `proof`, `report` | what the servers hold, compared; the table |
+
+mod application;
+mod arguments;
+mod cells;
+mod events;
+mod ledger;
+mod observer;
+mod phases;
+mod progress;
+mod proof;
+mod report;
+mod scenario;
+mod screen;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::{Actor, Addr};
+use everlink::endpoint::Endpoint;
+use everlink::redis::{AnyRouter, Client, Config, cmd};
+use everlink::registry::{Registry, Subscribe};
+use tokio::time::{Instant, sleep};
+
+use application::{Door, Rest, WORKERS, Worker};
+use arguments::{Arguments, Wish};
+use cells::Cell;
+use events::EventPrinter;
+use ledger::Ledger;
+use observer::Observer;
+use phases::{Fault, Phase};
+use proof::Source;
+use report::Report;
+use scenario::Scenario;
+use screen::{Look, Screen};
+use support::redis_cluster::{RedisCluster, RedisClusterOptions};
+use support::waiting::{Failure, Result};
+
+/// How much later than its deadline an answer may be seen: two cores run everything here.
+const TOLERANCE: Duration = Duration::from_millis(250);
+
+#[actix::main]
+async fn main() -> ExitCode {
+    let arguments = match arguments::parse(std::env::args().skip(1)) {
+        Ok(Wish::Run(arguments)) => arguments,
+        Ok(Wish::Help) => {
+            println!("{}", arguments::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut screen = Screen::new(arguments.json);
+    // Dropping the run drops the cluster, and with it its servers.
+    let ended = tokio::select! {
+        ended = run(&arguments, &mut screen) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            println!("\ninterrupted: everything is being stopped");
+            return ExitCode::from(130);
+        }
+    };
+    match ended {
+        Ok(report) => {
+            if arguments.json {
+                println!("{}", report.json());
+            }
+            if report.kept {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(failure) => {
+            eprintln!("\nthe demo could not run: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Report> {
+    let cluster = match &arguments.url {
+        Some(_) => None,
+        None => Some(start_cluster(screen).await?),
+    };
+    let config = match (&arguments.url, &cluster) {
+        (Some(url), _) => Config::from_url(url).map_err(failure)?,
+        (None, Some(cluster)) => {
+            let seeds = cluster.seeds().into_iter();
+            Config::cluster(seeds.map(|(host, port)| Endpoint::tcp(host, port)))
+        }
+        (None, None) => return Err(Failure::new("neither a URL nor a cluster")),
+    }
+    .name("demo");
+    screen.start_clock();
+    let screen = Rc::new(std::mem::replace(screen, Screen::new(arguments.json)));
+
+    let run = format!("{:08x}", rand::random::<u32>());
+    let cells = Rc::new(cells::cells(&run));
+    let deadline = config.timeouts.command;
+    let ledger = Rc::new(Ledger::new(cells.len(), deadline, TOLERANCE));
+    let registry = Registry::start_new();
+    let printer = EventPrinter::new(Rc::clone(&screen), Rc::clone(&ledger)).start();
+    let subscribe = Subscribe::new(printer.clone()).capacity(10_000);
+    registry.send(subscribe).await.map_err(failure)?;
+    let client = Client::open_with(config.clone(), &registry).map_err(failure)?;
+    client
+        .ready(Duration::from_secs(10))
+        .await
+        .map_err(failure)?;
+
+    let began = Instant::now();
+    let nothing = vec![false; cells.len()];
+    ledger.enter(Phase::new(Fault::Nothing, "steady load", nothing));
+    let workers = start_workers(&client, &cells, &ledger, arguments.seed)?;
+    let shown = progress::show(Rc::clone(&screen), Rc::clone(&ledger), client.clone());
+    let shown = actix::spawn(shown);
+    match &cluster {
+        Some(cluster) => {
+            let scenario = Scenario {
+                observer: Observer {
+                    cluster: Rc::clone(cluster),
+                },
+                cells: Rc::clone(&cells),
+                ledger: Rc::clone(&ledger),
+                screen: Rc::clone(&screen),
+                seed: arguments.seed,
+                run_for: arguments.run_for,
+            };
+            scenario.run().await?;
+        }
+        None => sleep(arguments.run_for).await,
+    }
+    let ran = began.elapsed();
+    rest(&workers, &ledger).await;
+    shown.abort();
+    screen.end_progress();
+
+    let source = match &cluster {
+        Some(cluster) => Source::Plain(Rc::clone(cluster)),
+        None => Source::Fresh(Client::open(config).await.map_err(failure)?),
+    };
+    let findings = proof::prove(&source, &cells, &ledger).await?;
+    if let Source::Fresh(client) = &source {
+        clean_up(client, &cells).await;
+    }
+    client
+        .shutdown(Duration::from_secs(5))
+        .await
+        .map_err(failure)?;
+    let report = Report::new(arguments.seed, ran, &ledger, findings);
+    report.show(&screen);
+    Ok(report)
+}
+
+/// Three primaries, a replica each.
+///
+/// A node is suspected after 1 s. `cluster-require-full-coverage no`: while one shard has no
+/// primary the others go on, so that the demo shows that the client does not slow them either.
+async fn start_cluster(screen: &Screen) -> Result<Rc<RedisCluster>> {
+    screen.line("starting a Redis cluster: 3 primaries, 3 replicas, every write on disk");
+    let cluster = RedisCluster::start(RedisClusterOptions {
+        node_timeout_ms: 1_000,
+        require_full_coverage: false,
+        ..RedisClusterOptions::default()
+    })
+    .await?;
+    for (index, node) in cluster.nodes().iter().enumerate() {
+        let role = if index < 3 { "primary" } else { "replica" };
+        let port = node.port();
+        screen.line(screen.paint(Look::Quiet, format!("  127.0.0.1:{port} {role}")));
+    }
+    Ok(Rc::new(cluster))
+}
+
+/// Half of them use the router's address, half the client handle.
+fn start_workers(
+    client: &Client,
+    cells: &Rc<Vec<Cell>>,
+    ledger: &Rc<Ledger>,
+    seed: u64,
+) -> Result<Vec<Addr<Worker>>> {
+    let AnyRouter::Cluster(router) = client.router() else {
+        return Err(Failure::new(
+            "this is not the URL of a cluster: redis-cluster://host:port",
+        ));
+    };
+    let workers = (0..WORKERS).map(|number| {
+        let door = match number % 2 {
+            0 => Door::Router(router.clone()),
+            _ => Door::Client(client.clone()),
+        };
+        Worker::new(door, Rc::clone(cells), Rc::clone(ledger), seed, number).start()
+    });
+    Ok(workers.collect())
+}
+
+/// No more calls; those under way are waited for as long as they may take.
+async fn rest(workers: &[Addr<Worker>], ledger: &Ledger) {
+    for worker in workers {
+        // A worker that is gone makes no calls.
+        let _ = worker.send(Rest).await;
+    }
+    let limit = Instant::now() + ledger.deadline() + ledger.tolerance();
+    while ledger.totals().open > 0 && Instant::now() < limit {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Leaves nothing behind in a cluster that is not ours.
+async fn clean_up(client: &Client, cells: &[Cell]) {
+    for key in cells.iter().flat_map(Cell::keys) {
+        if let Err(error) = client.call(cmd("DEL").arg(key)).await {
+            eprintln!("{key} was left behind: {error}");
+        }
+    }
+}
+
+fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}
