@@ -196,7 +196,11 @@ impl Actor for Worker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.ticking = Some(ctx.run_interval(EVERY, Self::tick));
+        // Not all at the same moment.
+        let wait = self.rng.random_range(Duration::ZERO..EVERY);
+        self.ticking = Some(ctx.run_later(wait, |worker, ctx| {
+            worker.ticking = Some(ctx.run_interval(EVERY, Self::tick));
+        }));
     }
 }
 

@@ -109,6 +109,10 @@ impl Handler<Event> for EventPrinter {
                 return;
             }
             EventKind::Connected | EventKind::Reconnected { .. } => Look::Good,
+            EventKind::Disconnected { cause } if cause.kind() == CauseKind::Requested => {
+                Look::Quiet
+            }
+            EventKind::Stopped => Look::Quiet,
             EventKind::Disconnected { .. } | EventKind::GaveUp { .. } => Look::Bad,
             EventKind::TopologyChanged { .. } => Look::Strong,
             _ => Look::Doubtful,

@@ -73,12 +73,11 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut screen = Screen::new(arguments.json);
     // Dropping the run drops the cluster, and with it its servers.
     let ended = tokio::select! {
-        ended = run(&arguments, &mut screen) => ended,
+        ended = run(&arguments) => ended,
         _ = tokio::signal::ctrl_c() => {
-            println!("\ninterrupted: everything is being stopped");
+            eprintln!("\ninterrupted: everything is stopped");
             return ExitCode::from(130);
         }
     };
@@ -100,43 +99,31 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Report> {
-    let cluster = match &arguments.url {
-        Some(_) => None,
-        None => Some(start_cluster(screen).await?),
-    };
-    let config = match (&arguments.url, &cluster) {
-        (Some(url), _) => Config::from_url(url).map_err(failure)?,
-        (None, Some(cluster)) => {
+async fn run(arguments: &Arguments) -> Result<Report> {
+    let mut screen = Screen::new(arguments.json);
+    let (config, cluster) = match &arguments.url {
+        Some(url) => (Config::from_url(url).map_err(failure)?, None),
+        None => {
+            let cluster = start_cluster(&screen).await?;
             let seeds = cluster.seeds().into_iter();
-            Config::cluster(seeds.map(|(host, port)| Endpoint::tcp(host, port)))
+            let seeds = seeds.map(|(host, port)| Endpoint::tcp(host, port));
+            (Config::cluster(seeds), Some(cluster))
         }
-        (None, None) => return Err(Failure::new("neither a URL nor a cluster")),
-    }
-    .name("demo");
+    };
+    let config = config.name("demo");
     screen.start_clock();
-    let screen = Rc::new(std::mem::replace(screen, Screen::new(arguments.json)));
-
-    let run = format!("{:08x}", rand::random::<u32>());
-    let cells = Rc::new(cells::cells(&run));
-    let deadline = config.timeouts.command;
-    let ledger = Rc::new(Ledger::new(cells.len(), deadline, TOLERANCE));
-    let registry = Registry::start_new();
-    let printer = EventPrinter::new(Rc::clone(&screen), Rc::clone(&ledger)).start();
-    let subscribe = Subscribe::new(printer.clone()).capacity(10_000);
-    registry.send(subscribe).await.map_err(failure)?;
-    let client = Client::open_with(config.clone(), &registry).map_err(failure)?;
-    client
-        .ready(Duration::from_secs(10))
-        .await
-        .map_err(failure)?;
+    let screen = Rc::new(screen);
+    let cells = Rc::new(cells::cells(&format!("{:08x}", rand::random::<u32>())));
+    let ledger = Ledger::new(cells.len(), config.timeouts.command, TOLERANCE);
+    let ledger = Rc::new(ledger);
+    let client = connect(config.clone(), &screen, &ledger).await?;
 
     let began = Instant::now();
     let nothing = vec![false; cells.len()];
     ledger.enter(Phase::new(Fault::Nothing, "steady load", nothing));
     let workers = start_workers(&client, &cells, &ledger, arguments.seed)?;
-    let shown = progress::show(Rc::clone(&screen), Rc::clone(&ledger), client.clone());
-    let shown = actix::spawn(shown);
+    let progress = progress::show(Rc::clone(&screen), Rc::clone(&ledger), client.clone());
+    let progress = actix::spawn(progress);
     match &cluster {
         Some(cluster) => {
             let scenario = Scenario {
@@ -154,8 +141,9 @@ async fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Report> {
         None => sleep(arguments.run_for).await,
     }
     let ran = began.elapsed();
+    screen.announce("the application rests; what was promised is compared with what is there");
     rest(&workers, &ledger).await;
-    shown.abort();
+    progress.abort();
     screen.end_progress();
 
     let source = match &cluster {
@@ -166,13 +154,24 @@ async fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Report> {
     if let Source::Fresh(client) = &source {
         clean_up(client, &cells).await;
     }
-    client
-        .shutdown(Duration::from_secs(5))
-        .await
-        .map_err(failure)?;
+    let summary = client.shutdown(Duration::from_secs(5)).await;
+    summary.map_err(failure)?;
     let report = Report::new(arguments.seed, ran, &ledger, findings);
     report.show(&screen);
     Ok(report)
+}
+
+/// A client whose events are printed, once it is ready.
+async fn connect(config: Config, screen: &Rc<Screen>, ledger: &Rc<Ledger>) -> Result<Client> {
+    let registry = Registry::start_new();
+    let printer = EventPrinter::new(Rc::clone(screen), Rc::clone(ledger)).start();
+    // The registry holds its subscribers weakly; this one nobody else holds.
+    let subscribe = Subscribe::new(printer).capacity(10_000).kept_alive();
+    registry.send(subscribe).await.map_err(failure)?;
+    let client = Client::open_with(config, &registry).map_err(failure)?;
+    let ready = client.ready(Duration::from_secs(10)).await;
+    ready.map_err(failure)?;
+    Ok(client)
 }
 
 /// Three primaries, a replica each.

@@ -33,7 +33,7 @@ pub(crate) async fn show(screen: Rc<Screen>, ledger: Rc<Ledger>, client: Client)
         let title = ledger.phase(|phase| phase.title.clone());
         let open = ledger.totals().open;
         screen.progress(format!(
-            "{}  {} | {rate:5.0} ops/s, {open:4} waiting | {}",
+            "{}  {} | {rate:5.0} ops/s, {open:4} under way | {}",
             screen.paint(Look::Quiet, screen.clock()),
             screen.paint(Look::Strong, format!("{:<32}", title.unwrap_or_default())),
             links.join(" "),

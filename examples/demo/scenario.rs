@@ -12,7 +12,7 @@ use crate::cells::Cell;
 use crate::ledger::Ledger;
 use crate::observer::Observer;
 use crate::phases::{Fault, Phase};
-use crate::screen::{Look, Screen};
+use crate::screen::Screen;
 use crate::support::waiting::{Failure, Result};
 
 /// How many slots move.
@@ -104,7 +104,7 @@ impl Scenario {
     async fn kill_clients(&self) -> Result<()> {
         let all = vec![true; self.cells.len()];
         let phase = Phase::new(Fault::ClientKill, "CLIENT KILL of everything", all);
-        self.announce(&phase.title);
+        self.screen.announce(&phase.title);
         self.ledger.enter(phase);
         self.observer.cluster.client_kill_all().await?;
         // The servers were never gone: measured from when the last connection was closed.
@@ -124,29 +124,30 @@ impl Scenario {
             .collect();
         let ports = [from, to].map(|node| self.observer.cluster.nodes()[node].port());
         let title = format!("{SLOTS_TO_MOVE} slots, {} -> {}", ports[0], ports[1]);
-        self.announce(&title);
+        self.screen.announce(&title);
         self.ledger.enter(Phase::new(Fault::Reshard, title, cells));
         self.ledger.phase(Phase::now_servable);
         self.observer
             .cluster
             .reshard(from, to, SLOTS_TO_MOVE)
             .await?;
-        self.announce("all of them have moved");
+        self.screen.announce("all of them have moved");
         Ok(())
     }
 
     /// Waits until the heir serves the cells, then until the application had its successes.
     async fn watch_recovery(&self, heir: usize, affected: &[bool]) -> Result<()> {
         let cells = self.cells.iter().zip(affected);
-        let cell = cells
+        let mut cell = cells
             .filter(|(_, affected)| **affected)
             .map(|(cell, _)| cell);
-        let cell = cell.last();
+        let cell = cell.next_back();
         let cell = cell.ok_or_else(|| Failure::new("the primary serves no cell"))?;
         self.observer.wait_until_served(heir, cell).await?;
         self.ledger.phase(Phase::now_servable);
         let port = self.observer.cluster.nodes()[heir].port();
-        self.announce(&format!("{port} was promoted and serves these slots"));
+        self.screen
+            .announce(&format!("{port} was promoted and serves these slots"));
         self.wait_for_successes().await;
         Ok(())
     }
@@ -167,7 +168,7 @@ impl Scenario {
             Some((first, every, phase.affected_cells()))
         });
         if let Some(Some((first, every, cells))) = shown {
-            self.announce(&format!(
+            self.screen.announce(&format!(
                 "first success {first:.1?} later, on all {cells} affected slots in use after {every:.1?}"
             ));
         }
@@ -183,15 +184,7 @@ impl Scenario {
     fn enter(&self, fault: Fault, what: &str, node: usize, cells: &[bool]) {
         let port = self.observer.cluster.nodes()[node].port();
         let phase = Phase::new(fault, format!("{what} {port}"), cells.to_vec());
-        self.announce(&phase.title);
+        self.screen.announce(&phase.title);
         self.ledger.enter(phase);
-    }
-
-    fn announce(&self, what: &str) {
-        self.screen.line(format!(
-            "{}  {}",
-            self.screen.paint(Look::Quiet, self.screen.clock()),
-            self.screen.paint(Look::Strong, format!(">>> {what}")),
-        ));
     }
 }

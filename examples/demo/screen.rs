@@ -93,6 +93,15 @@ impl Screen {
         }
     }
 
+    /// Writes what the demo itself does, with the time.
+    pub(crate) fn announce(&self, what: &str) {
+        let clock = self.paint(Look::Quiet, self.clock());
+        self.line(format!(
+            "{clock}  {}",
+            self.paint(Look::Strong, format!(">>> {what}"))
+        ));
+    }
+
     /// Changes the line at the bottom.
     pub(crate) fn progress(&self, text: String) {
         let mut state = self.state.borrow_mut();
