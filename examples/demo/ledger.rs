@@ -98,7 +98,7 @@ pub(crate) struct Totals {
     pub(crate) outlived: u64,
     /// Replies that did not belong to the command they were given to.
     pub(crate) strange_replies: u64,
-    #[serde(with = "humantime_serde")]
+    #[serde(skip)]
     pub(crate) longest: Duration,
 }
 

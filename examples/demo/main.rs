@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr};
 use everlink::endpoint::Endpoint;
+use everlink::redis::config::Mode;
 use everlink::redis::{AnyRouter, Client, Config, cmd};
 use everlink::registry::{Registry, Subscribe};
 use tokio::time::{Instant, sleep};
@@ -102,7 +103,15 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<Report> {
     let mut screen = Screen::new(arguments.json);
     let (config, cluster) = match &arguments.url {
-        Some(url) => (Config::from_url(url).map_err(failure)?, None),
+        Some(url) => {
+            let config = Config::from_url(url).map_err(failure)?;
+            if config.mode != Mode::Cluster {
+                return Err(Failure::new(
+                    "a cluster is needed: redis-cluster://host:port",
+                ));
+            }
+            (config, None)
+        }
         None => {
             let cluster = start_cluster(&screen).await?;
             let seeds = cluster.seeds().into_iter();
@@ -202,9 +211,7 @@ fn start_workers(
     seed: u64,
 ) -> Result<Vec<Addr<Worker>>> {
     let AnyRouter::Cluster(router) = client.router() else {
-        return Err(Failure::new(
-            "this is not the URL of a cluster: redis-cluster://host:port",
-        ));
+        return Err(Failure::new("a cluster's client has a cluster's router"));
     };
     let workers = (0..WORKERS).map(|number| {
         let door = match number % 2 {

@@ -198,7 +198,8 @@ impl Findings {
         self.counters_below += u64::from(held.counter + losable < acknowledged);
         self.counters_above += u64::from(held.counter > acknowledged + unknown);
         // What is surely gone; unknown ones that were executed may hide more.
-        self.lost_by_the_cluster_at_failover += acknowledged.saturating_sub(held.counter);
+        let gone = acknowledged.saturating_sub(held.counter);
+        self.lost_by_the_cluster_at_failover += gone.min(losable);
     }
 }
 

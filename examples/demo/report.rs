@@ -194,10 +194,12 @@ impl Report {
         ));
         let proof = &self.proof;
         let mut promises = proof.promises();
-        promises.push((
-            "first success within 1 s of the cluster being able to serve",
-            self.late.len() as u64,
-        ));
+        if self.faults.len() > 1 {
+            promises.push((
+                "first success within 1 s of the cluster being able to serve",
+                self.late.len() as u64,
+            ));
+        }
         for (promise, broken) in promises {
             let line = match broken {
                 0 => format!("{} {promise}", screen.paint(Look::Good, "kept  ")),
