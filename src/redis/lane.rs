@@ -281,6 +281,19 @@ impl Lane {
         waiting
     }
 
+    /// Takes those that wait here and belong elsewhere; the order of the others stays.
+    pub(crate) fn extract(&self, mut elsewhere: impl FnMut(&Request) -> bool) -> Vec<Request> {
+        let mut state = self.lock();
+        let (gone, kept): (Vec<Request>, Vec<Request>) = std::mem::take(&mut state.queue)
+            .into_iter()
+            .partition(&mut elsewhere);
+        for request in &gone {
+            state.weight -= request.weight();
+        }
+        state.queue = kept.into();
+        gone
+    }
+
     /// Takes all that waits, to be routed anew.
     pub(crate) fn empty(&self) -> Vec<Request> {
         self.lock().clear()

@@ -95,14 +95,8 @@ impl Request {
 
     /// Answers with an error that names the command and the endpoint. What an earlier sending
     /// left unknown, no later refusal makes known.
-    pub(crate) fn fail(mut self, kind: ErrorKind, outcome: Outcome, endpoint: Option<&Endpoint>) {
-        let outcome = if self.perhaps_sent {
-            Outcome::Unknown
-        } else {
-            outcome
-        };
-        let error = self.error(kind, outcome, endpoint);
-        self.answer(Err(error));
+    pub(crate) fn fail(self, kind: ErrorKind, outcome: Outcome, endpoint: Option<&Endpoint>) {
+        self.fail_because(kind, outcome, endpoint, None);
     }
 
     /// As [`Request::fail`], and adds what lies behind it.
@@ -113,6 +107,11 @@ impl Request {
         endpoint: Option<&Endpoint>,
         reason: Option<Cause>,
     ) {
+        let outcome = if self.perhaps_sent {
+            Outcome::Unknown
+        } else {
+            outcome
+        };
         let error = self.error(kind, outcome, endpoint).because(reason);
         self.answer(Err(error));
     }
@@ -120,15 +119,13 @@ impl Request {
     /// The deadline passed while there was no connection, for this reason.
     pub(crate) fn expire_unconnected(self, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
         let kind = ErrorKind::Deadline(self.timeout);
-        let outcome = self.outcome_without_reply();
-        self.fail_because(kind, outcome, endpoint, reason);
+        self.fail_because(kind, Outcome::NotSent, endpoint, reason);
     }
 
     /// The deadline passed.
     pub(crate) fn expire(self, endpoint: Option<&Endpoint>) {
         let kind = ErrorKind::Deadline(self.timeout);
-        let outcome = self.outcome_without_reply();
-        self.fail(kind, outcome, endpoint);
+        self.fail(kind, Outcome::NotSent, endpoint);
     }
 
     pub(crate) fn outcome_without_reply(&self) -> Outcome {

@@ -226,10 +226,20 @@ impl Shared {
         }
     }
 
-    /// Places what waits in a lane whose link is down: another node may serve it by now.
-    pub(crate) fn place_waiting(&self, lane: &Lane) {
-        for request in lane.empty() {
-            self.place(request);
+    /// Places what waits in a lane whose link is down and belongs to another node by now.
+    pub(crate) fn place_waiting(&self, lane: &Arc<Lane>) {
+        let routes = self.routes.load();
+        // Asked before the lane is locked: which node is well is asked of the lanes themselves.
+        let keyless = routes.lane(None);
+        let elsewhere = |request: &Request| {
+            let serving = match request.slot {
+                Some(slot) => routes.lane(Some(slot)),
+                None => keyless,
+            };
+            serving.is_none_or(|serving| !Arc::ptr_eq(serving, lane))
+        };
+        for request in lane.extract(elsewhere) {
+            self.place_by(&routes, request);
         }
     }
 }
