@@ -1,4 +1,4 @@
-//! The line at the bottom: phase, commands per second, and how each link stands.
+//! The line at the bottom: how each link stands, commands per second, and the phase.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,11 +32,12 @@ pub(crate) async fn show(screen: Rc<Screen>, ledger: Rc<Ledger>, client: Client)
         let links: Vec<String> = links.iter().map(|link| mark(&screen, link)).collect();
         let title = ledger.phase(|phase| phase.title.clone());
         let open = ledger.totals().open;
+        // What matters most stands first: a narrow terminal cuts the end.
         screen.progress(format!(
-            "{}  {} | {rate:5.0} ops/s, {open:4} under way | {}",
+            "{}  {}  {rate:5.0} ops/s  {}  ({open} under way)",
             screen.paint(Look::Quiet, screen.clock()),
-            screen.paint(Look::Strong, format!("{:<32}", title.unwrap_or_default())),
             links.join(" "),
+            screen.paint(Look::Strong, title.unwrap_or_default()),
         ));
     }
 }
