@@ -186,3 +186,6 @@ impl InFlight {
         settled
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,6 @@ impl Vigil {
         Verdict::Ping
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::redis::command::cmd;
+use crate::redis::request::Responder;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push {
+        size: usize,
+        deadline: u64,
+        before: bool,
+    },
+    Asking,
+    Wrote(u64),
+    Pop,
+    Refuse,
+    Expire(u64),
+    Settle,
+}
+
+/// What the model knows of an entry; no id for an `ASKING`, or once it is overdue.
+#[derive(Debug)]
+struct Known {
+    id: Option<u64>,
+    overdue: bool,
+    deadline: u64,
+    start: u64,
+    end: u64,
+    before: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0usize..40, 0u64..100, any::<bool>())
+            .prop_map(|(size, deadline, before)| Step::Push { size, deadline, before }),
+        1 => Just(Step::Asking),
+        4 => (0u64..80).prop_map(Step::Wrote),
+        4 => Just(Step::Pop),
+        1 => Just(Step::Refuse),
+        1 => (0u64..100).prop_map(Step::Expire),
+        1 => Just(Step::Settle),
+    ]
+}
+
+/// Requests are told apart by their timeout, which nothing here looks at.
+fn request(id: u64, size: usize, deadline: Instant) -> Request {
+    let wire = cmd("SET").arg("x".repeat(size)).into_wire();
+    let timeout = Duration::from_secs(id);
+    Request::new(wire, deadline, timeout, Responder::Nobody)
+}
+
+fn id(request: &Request) -> u64 {
+    request.timeout.as_secs()
+}
+
+proptest! {
+    #[test]
+    fn it_does_what_a_naive_list_does(steps in proptest::collection::vec(step(), 0..200)) {
+        let origin = tokio::time::Instant::now().into_std();
+        let at = |tick: u64| origin + Duration::from_millis(tick);
+        let mut real = InFlight::default();
+        let mut model: VecDeque<Known> = VecDeque::new();
+        let (mut appended, mut written, mut ids) = (0, 0, 0);
+        let mut weights = std::collections::HashMap::new();
+        for step in steps {
+            match step {
+                Step::Push { size, deadline, before } => {
+                    ids += 1;
+                    let mut request = request(ids, size, at(deadline));
+                    request.perhaps_sent = before;
+                    weights.insert(ids, request.weight());
+                    let length = request.wire.as_bytes().len();
+                    real.push(Expected::Request(request), length);
+                    let (start, end) = (appended, appended + length as u64);
+                    appended = end;
+                    model.push_back(Known { id: Some(ids), overdue: false, deadline, start, end, before });
+                }
+                Step::Asking => {
+                    real.push(Expected::Asking, 10);
+                    let (start, end) = (appended, appended + 10);
+                    appended = end;
+                    model.push_back(Known { id: None, overdue: false, deadline: 0, start, end, before: false });
+                }
+                Step::Wrote(bytes) => {
+                    let bytes = bytes.min(appended - written);
+                    written += bytes;
+                    real.wrote(usize::try_from(bytes).expect("small"));
+                }
+                Step::Pop => match model.front() {
+                    Some(front) if front.end <= written => {
+                        let front = model.pop_front().expect("just seen");
+                        match (real.pop(), front.id) {
+                            (Some(Expected::Request(request)), Some(known)) => {
+                                prop_assert_eq!(id(&request), known);
+                                prop_assert_eq!(request.perhaps_sent, front.before);
+                            }
+                            (Some(Expected::Overdue), None) => prop_assert!(front.overdue),
+                            (Some(Expected::Asking), None) => prop_assert!(!front.overdue),
+                            other => prop_assert!(false, "{:?}", other),
+                        }
+                    }
+                    _ => prop_assert!(real.pop().is_none()),
+                },
+                Step::Refuse => match model.front() {
+                    Some(&Known { id: Some(known), start, end, .. })
+                        if start < written && written < end =>
+                    {
+                        let refused = real.pop_partly_written();
+                        prop_assert_eq!(refused.as_ref().map(id), Some(known));
+                        // The connection ends with it.
+                        model.clear();
+                        drop(real.settle());
+                        (appended, written) = (0, 0);
+                    }
+                    _ => prop_assert!(real.pop_partly_written().is_none()),
+                },
+                Step::Expire(now) => {
+                    let expired: Vec<u64> = real.expire(at(now)).iter().map(|request| {
+                        assert!(request.perhaps_sent, "its bytes may still leave");
+                        id(request)
+                    }).collect();
+                    let mut known = Vec::new();
+                    for entry in &mut model {
+                        if entry.deadline <= now && let Some(id) = entry.id.take() {
+                            entry.overdue = true;
+                            known.push(id);
+                        }
+                    }
+                    prop_assert_eq!(expired, known);
+                }
+                Step::Settle => {
+                    let settled = real.settle();
+                    let sorted = |unsent: bool| -> Vec<(u64, bool)> {
+                        model.iter()
+                            .filter(|entry| (entry.end > written) == unsent)
+                            .filter_map(|entry| Some((entry.id?, entry.before || !unsent)))
+                            .collect()
+                    };
+                    let of = |requests: &[Request]| -> Vec<(u64, bool)> {
+                        requests.iter().map(|r| (id(r), r.perhaps_sent)).collect()
+                    };
+                    prop_assert_eq!(of(&settled.not_sent), sorted(true));
+                    prop_assert_eq!(of(&settled.unanswered), sorted(false));
+                    model.clear();
+                    (appended, written) = (0, 0);
+                }
+            }
+            prop_assert_eq!(real.len(), model.len());
+            prop_assert_eq!(real.is_empty(), model.is_empty());
+            prop_assert_eq!(real.has_overdue(), model.iter().any(|entry| entry.overdue));
+            let weight: usize = model.iter().filter_map(|entry| weights.get(&entry.id?)).sum();
+            prop_assert_eq!(real.weight(), weight);
+            let earliest = model.iter().filter(|e| e.id.is_some()).map(|e| at(e.deadline)).min();
+            if let Some(earliest) = earliest {
+                prop_assert!(real.earliest().expect("known") <= earliest);
+            }
+        }
+        drop(real.settle());
+        prop_assert_eq!(real.weight(), 0);
+    }
+}
