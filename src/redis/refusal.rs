@@ -50,3 +50,57 @@ impl Outcome {
         self == Self::Refused
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::command::cmd;
+
+    #[test]
+    fn an_error_reply_proves_what_it_proves() {
+        let never_began = [
+            "MOVED 1 a:1",
+            "ASK 1 a:1",
+            "TRYAGAIN x",
+            "CLUSTERDOWN x",
+            "LOADING x",
+            "NOSCRIPT x",
+            "NOAUTH x",
+        ];
+        let perhaps_midway = [
+            "ERR x",
+            "WRONGTYPE x",
+            "OOM x",
+            "READONLY x",
+            "NOPERM x",
+            "MY x",
+        ];
+        for line in never_began.into_iter().chain(perhaps_midway) {
+            let error = ServerError::new(line.into());
+            assert_eq!(outcome_of(&error, false), Outcome::Refused, "{line}");
+            let script = if perhaps_midway.contains(&line) {
+                Outcome::Unknown
+            } else {
+                Outcome::Refused
+            };
+            assert_eq!(outcome_of(&error, true), script, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_write_is_a_script() {
+        for name in ["EVAL", "evalsha", "Fcall"] {
+            assert!(is_script(&cmd(name)), "{name}");
+        }
+        for name in [
+            "EVAL_RO",
+            "EVALSHA_RO",
+            "FCALL_RO",
+            "EXISTS",
+            "FUNCTION LIST",
+            "GET",
+        ] {
+            assert!(!is_script(&cmd(name)), "{name}");
+        }
+    }
+}

@@ -279,3 +279,6 @@ impl IntoIterator for Replies {
         self.0.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -374,6 +374,8 @@ impl Drop for Pump {
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod panics;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod tests;
