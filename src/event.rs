@@ -30,7 +30,8 @@ pub enum LinkState {
 
 /// Something happened to a link or to a topology.
 ///
-/// Serializable with `serde`; `Display` is one line for logs. The sequence number counts from 1
+/// Serializable with `serde`, with the time as in `"2026-01-31T12:00:00Z"` and durations as in
+/// `"1s 500ms"`; `Display` is one line for logs. The sequence number counts from 1
 /// for each link and has no holes: a subscriber that sees a hole was told so by
 /// [`EventKind::Missed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,8 +47,10 @@ pub struct Event {
     /// Counts the connections of this link, from 1; 0 before the first.
     pub generation: u64,
     /// Wall-clock time; may jump when the clock is set.
+    #[serde(with = "humantime_serde")]
     pub time: SystemTime,
     /// Monotonic time since the link was created; never jumps.
+    #[serde(with = "humantime_serde")]
     pub uptime: Duration,
     /// What happened.
     #[serde(flatten)]

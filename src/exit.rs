@@ -122,11 +122,19 @@ impl CauseKind {
 }
 
 impl Cause {
-    /// A cause with a detail for people.
+    /// The longest detail, in bytes: causes are kept and queued, and a server may say anything.
+    pub const MAX_DETAIL: usize = 1024;
+
+    /// A cause with a detail for people, cut at [`Cause::MAX_DETAIL`].
     pub fn new(kind: CauseKind, detail: impl AsRef<str>) -> Self {
+        let detail = detail.as_ref();
+        let mut end = detail.len().min(Self::MAX_DETAIL);
+        while !detail.is_char_boundary(end) {
+            end -= 1;
+        }
         Self {
             kind,
-            detail: detail.as_ref().into(),
+            detail: detail[..end].into(),
         }
     }
 
@@ -187,11 +195,36 @@ impl fmt::Display for CauseKind {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.as_str())?;
-        if !self.detail.is_empty() {
-            write!(f, ": {}", self.detail)?;
+        // One line, whatever a server or a panic said.
+        let words = self.detail.split(char::is_control).map(str::trim);
+        let mut separator = ": ";
+        for words in words.filter(|words| !words.is_empty()) {
+            write!(f, "{separator}{words}")?;
+            separator = " ";
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_cut_between_characters() {
+        let long = "ü".repeat(10_000);
+        let cause = Cause::new(CauseKind::Protocol, format!("x{long}"));
+        assert_eq!(cause.detail().len(), Cause::MAX_DETAIL - 1);
+        assert_eq!(Cause::new(CauseKind::Io, "short").detail(), "short");
+    }
+
+    #[test]
+    fn a_cause_is_shown_in_one_line() {
+        let cause = Cause::new(CauseKind::Panicked, "\nleft: 1\r\n right: 2\u{7}");
+        assert_eq!(cause.to_string(), "panicked: left: 1 right: 2");
+        assert_eq!(Cause::from(CauseKind::Closed).to_string(), "closed");
+        assert_eq!(Cause::new(CauseKind::Closed, "\n").to_string(), "closed");
+    }
+}

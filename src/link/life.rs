@@ -294,14 +294,9 @@ impl Life {
                 self.attempt = self.attempt.saturating_add(1);
                 self.connect(now, out);
             }
-            (
-                Timer::Connect(_)
-                | Timer::Stable(_)
-                | Timer::Kill(_)
-                | Timer::Backoff(_)
-                | Timer::Probe(_),
-                _,
-            ) => {}
+            // Of another state, generation or epoch.
+            (Timer::Connect(_) | Timer::Stable(_) | Timer::Kill(_), _)
+            | (Timer::Backoff(_) | Timer::Probe(_), _) => {}
         }
     }
 

@@ -1,21 +1,61 @@
 //! A ready-made subscriber that logs every event with `tracing`: [`EventLog`].
 
-use actix::{Actor, Addr, Context, Handler};
+use std::collections::{BTreeSet, HashMap};
 
+use actix::{Actor, Addr, Context, Handler};
+use tracing::Level;
+
+use crate::endpoint::LinkName;
 use crate::event::{Event, EventKind};
+use crate::exit::CauseKind;
 use crate::registry::registry::{Registry, Subscribe};
 
 /// Logs events under the target `everlink`: what restores service at `info`, what breaks it at
 /// `warn`, what needs an operator at `error`, the rest at `debug`.
+///
+/// A refused dial is repeated about twenty times a second at first, so of the failed attempts of
+/// one link only the first of each kind of cause is logged at `warn`, and those that repeat it at
+/// `debug`, until the link is up again, gives up, or is stopped.
 #[derive(Debug, Default)]
-pub struct EventLog(());
+pub struct EventLog {
+    /// Kinds of failed attempts that were told, of links that are down.
+    told: HashMap<LinkName, BTreeSet<CauseKind>>,
+}
 
 impl EventLog {
     /// Starts logging the events of this registry, as long as the registry lives.
     #[expect(clippy::disallowed_methods, reason = "once")]
     pub fn attach(registry: &Addr<Registry>) {
-        let log = Self(()).start();
+        let log = Self::default().start();
         registry.do_send(Subscribe::new(log).kept_alive());
+    }
+
+    fn level(&mut self, event: &Event) -> Level {
+        match &event.kind {
+            EventKind::ConnectFailed { cause, .. } => {
+                let told = self.told.entry(event.link.clone()).or_default();
+                if told.insert(cause.kind()) {
+                    Level::WARN
+                } else {
+                    Level::DEBUG
+                }
+            }
+            EventKind::GaveUp { .. } => {
+                self.told.remove(&event.link);
+                Level::ERROR
+            }
+            EventKind::Connected | EventKind::Reconnected { .. } | EventKind::Stopped => {
+                self.told.remove(&event.link);
+                Level::INFO
+            }
+            EventKind::Disconnected { .. }
+            | EventKind::Missed { .. }
+            | EventKind::TopologyFailed { .. } => Level::WARN,
+            EventKind::TopologyChanged { .. } => Level::INFO,
+            EventKind::Connecting | EventKind::Reconnecting { .. } | EventKind::Present { .. } => {
+                Level::DEBUG
+            }
+        }
     }
 }
 
@@ -29,25 +69,12 @@ impl Handler<Event> for EventLog {
     fn handle(&mut self, event: Event, _: &mut Context<Self>) {
         let name = event.kind.name();
         let link = event.link.as_str();
-        match &event.kind {
-            EventKind::GaveUp { .. } => {
-                tracing::error!(target: "everlink", link, event = name, "{event}");
-            }
-            EventKind::ConnectFailed { .. }
-            | EventKind::Disconnected { .. }
-            | EventKind::Missed { .. }
-            | EventKind::TopologyFailed { .. } => {
-                tracing::warn!(target: "everlink", link, event = name, "{event}");
-            }
-            EventKind::Connected
-            | EventKind::Reconnected { .. }
-            | EventKind::Stopped
-            | EventKind::TopologyChanged { .. } => {
-                tracing::info!(target: "everlink", link, event = name, "{event}");
-            }
-            EventKind::Connecting | EventKind::Reconnecting { .. } | EventKind::Present { .. } => {
-                tracing::debug!(target: "everlink", link, event = name, "{event}");
-            }
+        // The level of a log line is fixed where it stands.
+        match self.level(&event) {
+            Level::ERROR => tracing::error!(target: "everlink", link, event = name, "{event}"),
+            Level::WARN => tracing::warn!(target: "everlink", link, event = name, "{event}"),
+            Level::INFO => tracing::info!(target: "everlink", link, event = name, "{event}"),
+            _ => tracing::debug!(target: "everlink", link, event = name, "{event}"),
         }
     }
 }

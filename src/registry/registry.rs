@@ -157,6 +157,8 @@ impl Handler<Subscribe> for Registry {
     type Result = ();
 
     fn handle(&mut self, message: Subscribe, ctx: &mut Context<Self>) {
+        // Those that hear only what is rare would be kept for long after they are gone.
+        self.subscribers.retain(|_, other| other.is_there());
         let id = self.next_subscriber;
         self.next_subscriber += 1;
         // What is true now always fits; the bound is for what comes.
@@ -198,7 +200,7 @@ impl Handler<Snapshot> for Registry {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), NotReady>")]
 pub struct Ready {
-    /// The links; none means all that are registered now.
+    /// The links; none means all that are registered now, which may be none at all.
     pub links: Vec<LinkName>,
     /// How long to wait.
     pub timeout: Duration,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::{Event, EventKind, LinkState};
-use crate::exit::Cause;
+use crate::exit::{Cause, Class};
 
 /// How a link stands.
 #[derive(Debug, Clone, Serialize)]
@@ -24,9 +24,9 @@ pub struct LinkStatus {
     pub since: SystemTime,
     /// Counts its connections.
     pub generation: u64,
-    /// The attempt under way or to come; 0 while the link is up.
+    /// The attempt under way or to come; 0 while the link is up or stopped.
     pub attempt: u32,
-    /// The last failure.
+    /// The last failure; being closed on request is none.
     pub last_error: Option<Cause>,
     /// How often it came up.
     pub connects: u64,
@@ -65,20 +65,28 @@ impl LinkStatus {
         self.generation = event.generation;
         self.uptime = event.uptime;
         let state = match &event.kind {
-            EventKind::Connecting => LinkState::Connecting,
+            EventKind::Connecting => {
+                self.attempt = self.attempt.max(1);
+                LinkState::Connecting
+            }
             EventKind::Connected | EventKind::Reconnected { .. } => {
                 self.connects += 1;
                 self.attempt = 0;
                 LinkState::Up
             }
             EventKind::ConnectFailed { cause, attempt } => {
-                self.last_error = Some(cause.clone());
+                if cause.class() != Class::Requested {
+                    self.last_error = Some(cause.clone());
+                }
                 self.attempt = *attempt;
                 LinkState::Closing
             }
             EventKind::Disconnected { cause } => {
                 self.disconnects += 1;
-                self.last_error = Some(cause.clone());
+                // What was asked for is no failure.
+                if cause.class() != Class::Requested {
+                    self.last_error = Some(cause.clone());
+                }
                 LinkState::Closing
             }
             EventKind::Reconnecting { attempt, .. } => {
@@ -86,7 +94,10 @@ impl LinkStatus {
                 LinkState::Backoff
             }
             EventKind::GaveUp { .. } => LinkState::Parked,
-            EventKind::Stopped => LinkState::Stopped,
+            EventKind::Stopped => {
+                self.attempt = 0;
+                LinkState::Stopped
+            }
             EventKind::Present { .. }
             | EventKind::Missed { .. }
             | EventKind::TopologyChanged { .. }

@@ -89,6 +89,13 @@ impl Subscriber {
         self.owner = Some(recipient);
     }
 
+    /// Whether it can still hear anything.
+    pub(crate) fn is_there(&self) -> bool {
+        self.recipient
+            .upgrade()
+            .is_some_and(|recipient| recipient.connected())
+    }
+
     pub(crate) fn offer(&mut self, event: &Event) {
         if !self.filter.takes(event) {
             return;

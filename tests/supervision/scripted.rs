@@ -1,4 +1,5 @@
 //! A connection that does what a test says, and a rig around its link: public API only.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -55,6 +56,8 @@ pub(crate) enum End {
     Unhealthy(CauseKind),
     Panic(&'static str),
     Wordless,
+    /// No end at all: it is used.
+    Used,
 }
 
 impl Plan {
@@ -226,6 +229,7 @@ impl Actor for Connection {
                 End::Unhealthy(kind) => connection.lifeline.unhealthy(kind.into()),
                 End::Panic(message) => panic!("{message}"),
                 End::Wordless => ctx.stop(),
+                End::Used => connection.lifeline.used(),
             });
         }
     }
