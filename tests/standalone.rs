@@ -1,0 +1,15 @@
+//! Everything a user does on one real server.
+#![cfg(feature = "redis")]
+
+mod application;
+#[path = "standalone/deadlines.rs"]
+mod deadlines;
+#[path = "standalone/faults.rs"]
+mod faults;
+#[path = "standalone/operations.rs"]
+mod operations;
+#[path = "standalone/queries.rs"]
+mod queries;
+#[path = "standalone/refusals.rs"]
+mod refusals;
+mod support;
