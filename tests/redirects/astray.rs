@@ -1,0 +1,239 @@
+//! Redirects, and where they must not lead.
+
+use std::time::Duration;
+
+use everlink::redis::{ErrorKind, Outcome, cmd, pipe};
+
+use crate::application::{Application, TestResult};
+use crate::support::fake_node::{Action, Received};
+use crate::support::replies;
+use crate::two_nodes::{FOO, TwoNodes};
+
+#[actix::test]
+async fn moved_is_followed_once_and_remembered() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    cluster.errs(1, format!("MOVED {FOO} 127.0.0.1:{}", cluster.port(0)));
+    for _ in 0..10 {
+        let name: String = application.client.query(cmd("GET").arg("foo")).await?;
+        assert_eq!(name, "first");
+    }
+    // The map is patched at once; a refresh, which tells the old one here, may undo it.
+    let asked = cluster.nodes[1].received_named("GET").len();
+    assert!((1..=3).contains(&asked), "{asked}");
+    Ok(())
+}
+
+#[actix::test]
+async fn an_endless_moved_loop_ends_after_five_redirects() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    cluster.errs(0, format!("MOVED {FOO} 127.0.0.1:{}", cluster.port(1)));
+    cluster.errs(1, format!("MOVED {FOO} 127.0.0.1:{}", cluster.port(0)));
+    let error = application.error(cmd("GET").arg("foo")).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::Redirects { count: 5, .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.outcome(), Outcome::Refused);
+    assert_eq!(error.command(), Some("GET"));
+    let asked: usize = cluster
+        .nodes
+        .iter()
+        .map(|node| node.received_named("GET").len())
+        .sum();
+    assert_eq!(asked, 6);
+    Ok(())
+}
+
+#[actix::test]
+async fn an_endless_ask_loop_ends_after_five_redirects() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    cluster.errs(0, format!("ASK {FOO} 127.0.0.1:{}", cluster.port(1)));
+    cluster.errs(1, format!("ASK {FOO} 127.0.0.1:{}", cluster.port(0)));
+    let error = application.error(cmd("GET").arg("foo")).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::Redirects { count: 5, .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.outcome(), Outcome::Refused);
+    Ok(())
+}
+
+#[actix::test]
+async fn moved_to_itself_reconnects_once_and_heals() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    // As behind a proxy: the first connection led to the wrong server, a new one leads right.
+    let itself = format!("MOVED {FOO} 127.0.0.1:{}", cluster.port(1));
+    let wrong = cluster.nodes[1]
+        .received()
+        .last()
+        .map(|last| last.connection);
+    cluster.with(1, "GET", move |received| {
+        Action::reply(if Some(received.connection) <= wrong {
+            replies::error(&itself)
+        } else {
+            replies::bulk("right")
+        })
+    });
+    let name: String = application.client.query(cmd("GET").arg("foo")).await?;
+    assert_eq!(name, "right");
+    assert_eq!(
+        application.count("reconnected"),
+        1,
+        "{:#?}",
+        application.lines()
+    );
+    Ok(())
+}
+
+#[actix::test]
+async fn moved_to_itself_for_ever_ends_with_an_error() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    let before = cluster.nodes[1].connections();
+    cluster.errs(1, format!("MOVED {FOO} 127.0.0.1:{}", cluster.port(1)));
+    let error = application.error(cmd("GET").arg("foo")).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::Redirects { count: 5, .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.outcome(), Outcome::Refused);
+    // Not one new connection for each redirect.
+    let dialled = cluster.nodes[1].connections() - before;
+    assert!(dialled <= 2, "{dialled}");
+    // The other node is none of its concern.
+    assert_eq!(
+        application
+            .client
+            .query::<String>(cmd("GET").arg("bar"))
+            .await?,
+        "first"
+    );
+    Ok(())
+}
+
+#[actix::test]
+async fn asking_goes_right_before_the_command_on_the_same_connection() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    cluster.errs(1, format!("ASK {FOO} 127.0.0.1:{}", cluster.port(0)));
+    let client = &application.client;
+    let asks = (0..50).map(|_| client.query::<String>(cmd("GET").arg("foo")));
+    let others = (0..50).map(|_| client.query::<String>(cmd("GET").arg("bar")));
+    let (asks, others) = tokio::join!(
+        futures_util::future::join_all(asks),
+        futures_util::future::join_all(others)
+    );
+    for name in asks.into_iter().chain(others) {
+        assert_eq!(name?, "first");
+    }
+    let received = cluster.nodes[0].received();
+    let asked: Vec<&Received> = received
+        .iter()
+        .filter(|command| command.line() == "GET foo")
+        .collect();
+    assert_eq!(asked.len(), 50);
+    for command in &asked {
+        let before = received
+            .iter()
+            .find(|other| other.connection == command.connection && other.nth + 1 == command.nth);
+        assert_eq!(before.map(Received::line).as_deref(), Some("ASKING"));
+    }
+    assert_eq!(cluster.nodes[0].received_named("ASKING").len(), 50);
+    // An ASK changes no map: the owner is asked each time.
+    let owner = cluster.nodes[1].received_named("GET");
+    assert_eq!(owner.iter().filter(|get| get.text(1) == "foo").count(), 50);
+    Ok(())
+}
+
+#[actix::test]
+async fn moved_with_an_empty_host_means_the_host_that_answered() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    cluster.errs(1, format!("MOVED {FOO} :{}", cluster.port(0)));
+    let name: String = application.client.query(cmd("GET").arg("foo")).await?;
+    assert_eq!(name, "first");
+    Ok(())
+}
+
+#[actix::test]
+async fn moved_to_an_unknown_host_makes_the_client_look_for_it() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    let refreshes = || {
+        let asked = |node: usize| cluster.nodes[node].received_named("CLUSTER").len();
+        asked(0) + asked(1)
+    };
+    let before = refreshes();
+    cluster.errs(1, format!("MOVED {FOO} ?:{}", cluster.port(0)));
+    let mut ranges = cluster.topology.ranges();
+    let owner = ranges[0].members.clone();
+    ranges[1].members = owner;
+    ranges[1].epoch = 7;
+    cluster.topology.set(ranges);
+    let name: String = application.client.query(cmd("GET").arg("foo")).await?;
+    assert_eq!(name, "first");
+    assert!(refreshes() > before);
+    Ok(())
+}
+
+#[actix::test]
+async fn a_redirect_that_is_none_goes_to_the_caller() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    for text in [
+        "MOVED",
+        "MOVED x y",
+        "MOVED 99999 127.0.0.1:1",
+        "ASK 1 nowhere",
+    ] {
+        cluster.errs(1, text.to_owned());
+        let error = application.error(cmd("GET").arg("foo")).await;
+        assert_eq!(error.outcome(), Outcome::Refused, "{text}");
+        assert!(error.code().is_some(), "{text}: {error:?}");
+    }
+    Ok(())
+}
+
+#[actix::test]
+async fn a_redirect_to_a_dead_node_ends_by_the_deadline_of_the_call() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    let nobody = crate::support::ports::Port::reserve()?;
+    cluster.errs(1, format!("ASK {FOO} 127.0.0.1:{}", nobody.number()));
+    let began = tokio::time::Instant::now();
+    let get = cmd("GET").arg("foo").timeout(Duration::from_millis(300));
+    let error = application.error(get).await;
+    assert!(began.elapsed() < Duration::from_secs(3));
+    // The first node refused it, the second was never reached.
+    assert_eq!(error.outcome(), Outcome::NotSent, "{error:?}");
+    Ok(())
+}
+
+#[actix::test]
+async fn each_command_of_a_pipeline_is_redirected_on_its_own_and_keeps_its_place() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let application = Application::ready(cluster.config()).await?;
+    cluster.errs(1, format!("ASK {FOO} 127.0.0.1:{}", cluster.port(0)));
+    cluster.nodes[0].retarget(
+        crate::two_nodes::serving(&cluster.topology, cluster.port(0), "first")
+            .on("ECHO", |received| {
+                Action::reply(replies::bulk(received.text(1)))
+            })
+            .script(),
+    );
+    let mut pipeline = pipe();
+    for n in 0..30 {
+        pipeline.add(cmd("ECHO").arg(n).route_by("bar"));
+        pipeline.add(cmd("GET").arg("foo"));
+    }
+    let replies: Vec<String> = application.client.pipeline(pipeline).await.all()?;
+    for n in 0..30 {
+        assert_eq!(replies[2 * n], n.to_string());
+        assert_eq!(replies[2 * n + 1], "first");
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Clusters whose nodes all change their addresses, and addresses that only the client knows.
+
+use everlink::redis::config::{ClusterSettings, EndpointMap};
+use everlink::redis::{Config, cmd};
+use std::time::Duration;
+
+use crate::application::{Application, SOON, TestResult, local};
+use crate::support::answers::FakeTopology;
+use crate::support::fake_node::FakeNode;
+use crate::support::fault_proxy::FaultProxy;
+use crate::support::ports::Port;
+use crate::two_nodes::{TwoNodes, serving};
+
+#[actix::test]
+async fn a_cluster_that_comes_back_on_other_addresses_is_found_by_its_seed() -> TestResult {
+    // The seed stands for a name that leads to another node later on.
+    let old = TwoNodes::start()?;
+    let seed = FaultProxy::start(old.port(0))?;
+    let config = Config::cluster([local(seed.port())]).command_timeout(SOON);
+    let application = Application::ready(config).await?;
+    for (key, name) in [("bar", "first"), ("foo", "second")] {
+        assert_eq!(
+            application
+                .client
+                .query::<String>(cmd("GET").arg(key))
+                .await?,
+            name
+        );
+    }
+
+    let ports = [Port::reserve()?, Port::reserve()?];
+    let numbers = [ports[0].number(), ports[1].number()];
+    let topology = FakeTopology::even(&numbers);
+    // A rebuilt cluster begins with low epochs again.
+    let mut ranges = topology.ranges();
+    ranges.iter_mut().for_each(|range| range.epoch = 0);
+    topology.set(ranges);
+    let [one, other] = ports;
+    let _new = [
+        FakeNode::start_on(one, serving(&topology, numbers[0], "new first").script())?,
+        FakeNode::start_on(other, serving(&topology, numbers[1], "new second").script())?,
+    ];
+    seed.retarget(numbers[1]);
+    for node in &old.nodes {
+        node.stop().await?;
+    }
+    for (key, name) in [("bar", "new first"), ("foo", "new second")] {
+        assert_eq!(
+            application
+                .client
+                .query::<String>(cmd("GET").arg(key))
+                .await?,
+            name
+        );
+    }
+    Ok(())
+}
+
+#[actix::test]
+async fn seeds_that_are_dead_or_silent_do_not_keep_the_others_from_being_asked() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let nobody = Port::reserve()?;
+    let silent = FakeNode::start(|_| Vec::new())?;
+    let seeds = [
+        local(nobody.number()),
+        local(silent.port()),
+        local(cluster.port(1)),
+    ];
+    let application = Application::open(Config::cluster(seeds).command_timeout(SOON)).await?;
+    let began = tokio::time::Instant::now();
+    let name: String = application.client.query(cmd("GET").arg("foo")).await?;
+    assert_eq!(name, "second");
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    Ok(())
+}
+
+#[actix::test]
+async fn announced_addresses_are_mapped_to_those_that_can_be_reached() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let mut ranges = cluster.topology.ranges();
+    for (range, host) in ranges.iter_mut().zip(["10.255.0.1", "10.255.0.2"]) {
+        range.members[0].0 = host.to_owned();
+    }
+    cluster.topology.set(ranges);
+    let map = EndpointMap::new().entry("10.255.0.1", "127.0.0.1")?.entry(
+        &format!("10.255.0.2:{}", cluster.port(1)),
+        &local(cluster.port(1)).to_string(),
+    )?;
+    let application = Application::ready(cluster.config().endpoint_map(map)).await?;
+    for (key, name) in [("bar", "first"), ("foo", "second")] {
+        assert_eq!(
+            application
+                .client
+                .query::<String>(cmd("GET").arg(key))
+                .await?,
+            name
+        );
+    }
+    // Redirects announce such addresses, too.
+    let foo = crate::two_nodes::FOO;
+    cluster.errs(1, format!("ASK {foo} 10.255.0.1:{}", cluster.port(0)));
+    assert_eq!(
+        application
+            .client
+            .query::<String>(cmd("GET").arg("foo"))
+            .await?,
+        "first"
+    );
+    Ok(())
+}
+
+#[actix::test]
+async fn a_node_that_left_is_let_go_after_its_grace_and_its_slots_are_served_elsewhere()
+-> TestResult {
+    let cluster = TwoNodes::start()?;
+    let settings = ClusterSettings::default()
+        .refresh_every(Duration::from_millis(100))
+        .node_grace(Duration::from_millis(300));
+    let application = Application::ready(cluster.config().cluster_settings(settings)).await?;
+    let mut ranges = cluster.topology.ranges();
+    ranges[0].last = ranges[1].last;
+    ranges[0].epoch = 9;
+    ranges.truncate(1);
+    cluster.topology.set(ranges);
+    application.told("stopped", 1).await;
+    cluster.nodes[1]
+        .wait_until("its connection to end", |node| node.open_connections() == 0)
+        .await?;
+    assert_eq!(
+        application
+            .client
+            .query::<String>(cmd("GET").arg("foo"))
+            .await?,
+        "first"
+    );
+    Ok(())
+}
