@@ -1,16 +1,25 @@
 //! Bytes that no sane server sends: the connection dies, the link heals, no reply is shifted.
 
+use std::time::Duration;
+
 use everlink::event::EventKind;
 use everlink::exit::CauseKind;
+use everlink::policy::{Backoff, RestartPolicy};
 use everlink::redis::config::Protocol;
 use everlink::redis::resp::ReplyLimits;
-use everlink::redis::{ErrorKind, Outcome, cmd};
+use everlink::redis::{Config, ErrorKind, Outcome, cmd};
 use futures_util::future::join_all;
 
-use crate::application::{Application, TestResult, standalone};
+use crate::application::{Application, SOON, TestResult};
 use crate::support::answers::Answers;
 use crate::support::fake_node::{Action, FakeNode, Received};
 use crate::support::replies;
+
+/// Reconnects quickly, for tests in which much breaks.
+fn standalone(port: u16) -> Config {
+    let backoff = Backoff::fixed(Duration::from_millis(10)).expect("valid");
+    crate::application::standalone(port).restart(RestartPolicy::default().with_backoff(backoff))
+}
 
 /// A node that echoes, and answers `GET` with these bytes.
 fn node(bytes: &'static [u8]) -> crate::support::waiting::Result<FakeNode> {
@@ -133,9 +142,13 @@ async fn the_limits_of_the_configuration_hold() -> TestResult {
         let node = node(bytes)?;
         let config = standalone(node.port()).limits(limits);
         let application = Application::ready(config).await?;
-        let get = cmd("GET")
-            .arg("k")
-            .timeout(std::time::Duration::from_millis(300));
+        // What is within the limits is waited for, in vain; what is not ends the connection.
+        let timeout = if refused {
+            SOON
+        } else {
+            Duration::from_millis(300)
+        };
+        let get = cmd("GET").arg("k").timeout(timeout);
         let error = application.error(get).await;
         let lost = matches!(error.kind(), ErrorKind::Lost(_));
         assert_eq!(lost, refused, "{}: {error:?}", bytes.escape_ascii());
@@ -191,5 +204,39 @@ async fn a_connection_reset_in_flight_tells_reads_from_writes() -> TestResult {
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert!(matches!(error.kind(), ErrorKind::Lost(_)), "{error:?}");
     assert!(node.received_named("INCR").len() <= 1);
+    Ok(())
+}
+
+#[actix::test]
+async fn a_command_that_was_lost_once_is_never_said_to_be_refused_or_not_sent() -> TestResult {
+    // Sent again because its caller calls it idempotent; the second answer proves nothing about
+    // the first sending.
+    let script = Answers::new().on("APPEND", |received| match received.connection {
+        0 => vec![Action::Reset],
+        _ => Action::reply(replies::error("OOM command not allowed")),
+    });
+    let node = FakeNode::start(script.script())?;
+    let application = Application::ready(standalone(node.port())).await?;
+    let append = || cmd("APPEND").arg("k").arg("v").idempotent();
+    let error = application.error(append()).await;
+    assert_eq!(
+        (error.code(), error.outcome()),
+        (Some("OOM"), Outcome::Unknown)
+    );
+
+    // Lost, and then the node cannot be reached until the deadline.
+    let script = Answers::new().on("APPEND", |_| vec![Action::Silence]);
+    let node = FakeNode::start(script.script())?;
+    let application = Application::ready(standalone(node.port())).await?;
+    let call = application.error(append().timeout(Duration::from_secs(1)));
+    let (error, stopped) = tokio::join!(call, async {
+        node.wait_until("the first sending", |node| {
+            !node.received_named("APPEND").is_empty()
+        })
+        .await?;
+        node.stop().await
+    });
+    stopped?;
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
     Ok(())
 }

@@ -119,6 +119,7 @@ async fn a_node_that_left_is_let_go_after_its_grace_and_its_slots_are_served_els
     let cluster = TwoNodes::start()?;
     let settings = ClusterSettings::default()
         .refresh_every(Duration::from_millis(100))
+        .refresh_cooldown(Duration::from_millis(100))
         .node_grace(Duration::from_millis(300));
     let application = Application::ready(cluster.config().cluster_settings(settings)).await?;
     let mut ranges = cluster.topology.ranges();
