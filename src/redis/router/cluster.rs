@@ -155,19 +155,20 @@ impl Cluster {
         mut bounced: Bounced,
         ctx: &mut Ctx,
     ) {
-        bounced.request.redirects += 1;
-        if bounced.request.redirects > core.config.cluster.max_redirects {
-            give_up_redirects(bounced);
-            return;
-        }
         let target = match &redirect.endpoint {
             RedirectTarget::Node(endpoint) => core.config.endpoint_map.apply(endpoint.clone()),
+            // Not followed, so not counted: it waits for the refresh, up to its deadline.
             RedirectTarget::Unknown => {
                 self.want(RefreshTrigger::Moved, core, ctx);
                 core.put_off(bounced, ctx);
                 return;
             }
         };
+        bounced.request.redirects += 1;
+        if bounced.request.redirects > core.config.cluster.max_redirects {
+            give_up_redirects(bounced);
+            return;
+        }
         match redirect.kind {
             RedirectKind::Moved => {
                 if target == bounced.endpoint {
