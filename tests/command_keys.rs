@@ -1,133 +1,56 @@
 //! What the client knows of commands, slots and keys, compared with what a real server says.
-//!
-//! Needs `redis-server` (7.0 or later) in the path.
 #![cfg(feature = "redis")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command as Process, Stdio};
-use std::time::Duration;
+mod application;
+mod support;
 
 use bytes::Bytes;
 use everlink::redis::command::{Command, CommandTable, cmd};
-use everlink::redis::{ServerError, Slot, Value};
+use everlink::redis::config::Protocol;
+use everlink::redis::{ErrorKind, ServerError, Slot, Value};
+use futures_util::future::join_all;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-/// A server of its own, in cluster mode, that ends with the test.
+use crate::application::{Application, serving};
+use crate::support::redis_server::{RedisServer, RedisServerOptions};
+
+/// A server in cluster mode, which knows more commands than another, and a client of it.
 struct Server {
-    process: Child,
-    port: u16,
-    _directory: tempfile::TempDir,
+    application: Application,
+    process: RedisServer,
 }
 
 impl Server {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory for the server");
-        // Between choosing a port and listening on it somebody else may take it.
-        for _ in 0..10 {
-            let port = free_port();
-            let mut process = Process::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-                .args(["--save", "", "--cluster-enabled", "yes"])
-                .arg("--dir")
-                .arg(directory.path())
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("redis-server is in the path");
-            while process.try_wait().expect("the server's state").is_none() {
-                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Self {
-                        process,
-                        port,
-                        _directory: directory,
-                    };
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-        panic!("the server does not start");
-    }
-
-    fn connect(&self) -> Client {
-        let socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
-        let timeout = Some(Duration::from_secs(10));
-        socket.set_read_timeout(timeout).expect("a timeout is set");
-        Client(BufReader::new(socket))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// A port that is free, and the one of the cluster bus, 10,000 above, too.
-fn free_port() -> u16 {
-    let listen = |port| TcpListener::bind(("127.0.0.1", port));
-    let mut rng: StdRng = rand::make_rng();
-    loop {
-        let port = rng.random_range(20_000..30_000);
-        if listen(port).is_ok() && listen(port + 10_000).is_ok() {
-            return port;
-        }
-    }
-}
-
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    fn call(&mut self, command: Command) -> Value {
-        let socket = self.0.get_mut();
-        socket.write_all(command.wire()).expect("written");
-        self.reply()
-    }
-
-    fn reply(&mut self) -> Value {
-        let mut line = String::new();
-        self.0.read_line(&mut line).expect("a line");
-        let (kind, rest) = line.trim_end().split_at(1);
-        let number = || rest.parse::<i64>().expect("a number");
-        match kind {
-            "+" => Value::Simple(Bytes::from(rest.to_owned())),
-            "-" => Value::Error(ServerError::new(Bytes::from(rest.to_owned()))),
-            ":" => Value::Int(number()),
-            "$" if number() >= 0 => {
-                let mut bytes = vec![0; number() as usize + 2];
-                self.0.read_exact(&mut bytes).expect("a bulk string");
-                bytes.truncate(number() as usize);
-                Value::Bulk(bytes.into())
-            }
-            "*" if number() >= 0 => Value::Array(self.replies(number())),
-            "~" => Value::Set(self.replies(number())),
-            "%" => {
-                let pair = |_| (self.reply(), self.reply());
-                Value::Map((0..number()).map(pair).collect())
-            }
-            "$" | "*" | "_" => Value::Nil,
-            _ => panic!("unexpected reply {line:?}"),
+    async fn start() -> Self {
+        let options = RedisServerOptions::default().cluster().volatile();
+        let process = RedisServer::start(options).await.expect("a server");
+        // Over RESP2 every list is an array.
+        let config = serving(&process).protocol(Protocol::Resp2);
+        let application = Application::ready(config).await;
+        Self {
+            application: application.expect("a client"),
+            process,
         }
     }
 
-    fn replies(&mut self, count: i64) -> Vec<Value> {
-        (0..count).map(|_| self.reply()).collect()
+    async fn call(&self, command: Command) -> Value {
+        self.application.run(command).await.expect("a reply")
     }
 
-    fn table(&mut self) -> CommandTable {
-        CommandTable::from_reply(&self.call(cmd("COMMAND"))).expect("a list of commands")
+    async fn table(&self) -> CommandTable {
+        CommandTable::from_reply(&self.call(cmd("COMMAND")).await).expect("a list of commands")
     }
 
     /// The keys of a command, as the server finds them.
-    fn keys_of(&mut self, command: &Command) -> Result<Vec<Bytes>, ServerError> {
+    async fn keys_of(&self, command: &Command) -> Result<Vec<Bytes>, ServerError> {
         let args: Vec<_> = command.args().collect();
-        match self.call(cmd("COMMAND GETKEYS").arg(args)) {
-            Value::Array(keys) => Ok(keys
-                .iter()
-                .map(|key| key.as_bytes().expect("a key").clone())
-                .collect()),
-            Value::Error(error) => Err(error),
-            other => panic!("unexpected reply {other:?}"),
+        let keys = cmd("COMMAND GETKEYS").arg(args);
+        match self.application.client.query::<Vec<Bytes>>(keys).await {
+            Ok(keys) => Ok(keys),
+            Err(error) => match error.kind() {
+                ErrorKind::Server(said) => Err(said.clone()),
+                other => panic!("unexpected error {other:?}"),
+            },
         }
     }
 }
@@ -217,17 +140,16 @@ fn lines() -> impl Iterator<Item = Vec<&'static str>> {
     })
 }
 
-#[test]
-fn finds_the_same_keys_as_the_server() {
-    let server = Server::start();
-    let mut client = server.connect();
+#[actix::test]
+async fn finds_the_same_keys_as_the_server() {
+    let server = Server::start().await;
     let tables = [
-        ("told", &client.table()),
+        ("told", &server.table().await),
         ("built in", &CommandTable::builtin()),
     ];
     for words in lines() {
         let command = cmd(words[0]).arg(&words[1..]);
-        let keys = client.keys_of(&command).expect("keys");
+        let keys = server.keys_of(&command).await.expect("keys");
         assert!(!keys.is_empty(), "{words:?}");
         for (origin, table) in tables {
             assert_eq!(keys_by(table, &command), keys, "{words:?} ({origin})");
@@ -235,11 +157,10 @@ fn finds_the_same_keys_as_the_server() {
     }
 }
 
-#[test]
-fn finds_the_keys_of_every_command_that_has_them_at_fixed_positions() {
-    let server = Server::start();
-    let mut client = server.connect();
-    let told = client.table();
+#[actix::test]
+async fn finds_the_keys_of_every_command_that_has_them_at_fixed_positions() {
+    let server = Server::start().await;
+    let told = server.table().await;
     let builtin = CommandTable::builtin();
     let mut compared = 0;
     for (name, _) in told.iter() {
@@ -248,7 +169,7 @@ fn finds_the_keys_of_every_command_that_has_them_at_fixed_positions() {
         for count in 1..12 {
             let fill = (1..count).map(|n| format!("k{n}")).collect::<Vec<_>>();
             let command = cmd(words[0]).arg(&words[1..]).arg(fill);
-            let Ok(keys) = client.keys_of(&command) else {
+            let Ok(keys) = server.keys_of(&command).await else {
                 continue;
             };
             assert_eq!(keys_by(&told, &command), keys, "{name} (told)");
@@ -259,10 +180,10 @@ fn finds_the_keys_of_every_command_that_has_them_at_fixed_positions() {
     assert!(compared > 500, "only {compared} compared");
 }
 
-#[test]
-fn every_command_of_the_server_is_built_in_as_the_server_describes_it() {
-    let server = Server::start();
-    let Value::Array(commands) = server.connect().call(cmd("COMMAND")) else {
+#[actix::test]
+async fn every_command_of_the_server_is_built_in_as_the_server_describes_it() {
+    let server = Server::start().await;
+    let Value::Array(commands) = server.call(cmd("COMMAND")).await else {
         panic!("not a list");
     };
     let compared: usize = commands.iter().map(compare_with_builtin).sum();
@@ -314,13 +235,13 @@ fn compare_with_builtin(entry: &Value) -> usize {
     1 + subcommands.iter().map(compare_with_builtin).sum::<usize>()
 }
 
-#[test]
-fn commands_that_are_not_built_in_are_known_from_either_protocol() {
-    let server = Server::start();
-    let mut client = server.connect();
-    for protocol in [2, 3] {
-        client.call(cmd("HELLO").arg(protocol));
-        let mut reply = client.call(cmd("COMMAND"));
+#[actix::test]
+async fn commands_that_are_not_built_in_are_known_from_either_protocol() {
+    let server = Server::start().await;
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        let config = serving(&server.process).protocol(protocol);
+        let application = Application::ready(config).await.expect("a client");
+        let mut reply = application.run(cmd("COMMAND")).await.expect("a reply");
         rename(&mut reply);
         let table = CommandTable::from_reply(&reply).expect("a list of commands");
         for words in lines() {
@@ -330,8 +251,8 @@ fn commands_that_are_not_built_in_are_known_from_either_protocol() {
             if matches!(words[0], "SORT" | "SORT_RO" | "MIGRATE") {
                 continue;
             }
-            let keys = client.keys_of(&command).expect("keys");
-            assert_eq!(keys_by(&table, &renamed), keys, "{words:?} ({protocol})");
+            let keys = server.keys_of(&command).await.expect("keys");
+            assert_eq!(keys_by(&table, &renamed), keys, "{words:?} ({protocol:?})");
         }
     }
 }
@@ -351,23 +272,30 @@ fn rename(reply: &mut Value) {
     }
 }
 
-#[test]
-fn hashes_keys_as_the_server_does() {
-    let server = Server::start();
-    let mut client = server.connect();
+#[actix::test]
+async fn hashes_keys_as_the_server_does() {
+    let server = Server::start().await;
     let mut rng = StdRng::seed_from_u64(7);
-    for _ in 0..3000 {
-        let mut key = vec![0; rng.random_range(0..24)];
-        rng.fill_bytes(&mut key);
-        for byte in &mut key {
-            match rng.random_range(0..6) {
-                0 => *byte = b'{',
-                1 => *byte = b'}',
-                _ => {}
-            }
-        }
-        let slot = client.call(cmd("CLUSTER KEYSLOT").arg(&key));
-        let expected = Value::Int(Slot::of(&key).get().into());
+    let keys: Vec<Vec<u8>> = (0..3000).map(|_| random_key(&mut rng)).collect();
+    let asked = keys
+        .iter()
+        .map(|key| server.call(cmd("CLUSTER KEYSLOT").arg(&key[..])));
+    for (key, slot) in keys.iter().zip(join_all(asked).await) {
+        let expected = Value::Int(Slot::of(key).get().into());
         assert_eq!(slot, expected, "{}", key.escape_ascii());
     }
+}
+
+/// Random bytes, many of them braces.
+fn random_key(rng: &mut StdRng) -> Vec<u8> {
+    let mut key = vec![0; rng.random_range(0..24)];
+    rng.fill_bytes(&mut key);
+    for byte in &mut key {
+        match rng.random_range(0..6) {
+            0 => *byte = b'{',
+            1 => *byte = b'}',
+            _ => {}
+        }
+    }
+    key
 }
