@@ -34,14 +34,15 @@ const REDIS_ORDER: [&[&str]; 13] = [
     &["router"],
 ];
 
-/// What `redis` itself re-exports of its first row.
-const OF_THE_FIRST_ROW: [&str; 6] = [
-    "Error",
-    "ErrorKind",
-    "Outcome",
-    "Result",
-    "ServerError",
-    "Value",
+/// What `redis` itself re-exports, and where it stands.
+const REEXPORTED: [(&str, &str); 7] = [
+    ("Error", "error"),
+    ("ErrorKind", "error"),
+    ("FromValue", "from_value"),
+    ("Outcome", "error"),
+    ("Result", "error"),
+    ("ServerError", "error"),
+    ("Value", "value"),
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.
@@ -165,9 +166,8 @@ fn named<'a>(line: &'a str, prefix: &str) -> Vec<&'a str> {
 }
 
 fn rank(order: &[&[&str]], module: &str) -> Option<usize> {
-    if OF_THE_FIRST_ROW.contains(&module) {
-        return Some(0);
-    }
+    let reexported = REEXPORTED.iter().find(|(name, _)| *name == module);
+    let module = reexported.map_or(module, |(_, home)| home);
     order.iter().position(|row| row.contains(&module))
 }
 
