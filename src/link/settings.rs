@@ -1,5 +1,6 @@
 //! How a link is supervised: [`LinkSettings`].
 
+use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -55,8 +56,15 @@ impl Default for LinkSettings {
 }
 
 /// A [`Governor`] that several links share.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SharedGovernor(Arc<Mutex<Governor>>);
+
+/// Only its name: what it has counted is everybody's, and changes between two looks.
+impl fmt::Debug for SharedGovernor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedGovernor").finish_non_exhaustive()
+    }
+}
 
 impl SharedGovernor {
     /// One that only its clones share.
