@@ -209,7 +209,9 @@ impl Pump {
             Wish::Drain => self.lane.has_last_requests(),
             Wish::Now => false,
         };
-        if !taking || !self.has_room() {
+        // A peer that is written to and not heard may be paused: what it would get now would be of
+        // unknown outcome, what waits can still go elsewhere.
+        if !taking || self.vigil.is_suspect() || !self.has_room() {
             return false;
         }
         let before = self.in_flight.len();

@@ -324,7 +324,7 @@ impl Cluster {
             core.narrator.tell(event);
         }
         retire(retired, core, ctx);
-        for node in core.nodes.values().filter(|node| !node.lane.is_up()) {
+        for node in core.nodes.values().filter(|node| !node.lane.is_well()) {
             core.shared.place_waiting(&node.lane);
         }
         distrust_failed(view, core);

@@ -226,7 +226,7 @@ impl Shared {
         }
     }
 
-    /// Places what waits in a lane whose link is down and belongs to another node by now.
+    /// Places what waits in a lane that is not well and belongs to another node by now.
     pub(crate) fn place_waiting(&self, lane: &Arc<Lane>) {
         let routes = self.routes.load();
         // Asked before the lane is locked: which node is well is asked of the lanes themselves.

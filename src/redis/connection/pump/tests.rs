@@ -198,6 +198,29 @@ async fn a_stalled_peer_is_given_up_one_command_deadline_after_its_last_sign() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_suspect_peer_gets_no_more_requests_until_it_is_heard_again() {
+    local(async {
+        let rig = Rig::new(|_| {});
+        let (mut peer, _running) = rig.connect(1024);
+        let first = rig.send("first");
+        expect(&mut peer, &incr_wire("first")).await;
+        tokio::time::sleep(ms(501)).await;
+        assert!(rig.lane.is_suspect());
+        let second = rig.send("second");
+        let short = rig.send_with("short", ms(100), |_| {});
+        // Nothing is written to a peer that may be paused: what waits can still go elsewhere.
+        let error = short.await.expect("answered").expect_err("late");
+        assert_eq!(error.outcome(), Outcome::NotSent);
+        peer.write_all(b":1\r\n").await.expect("open");
+        assert!(soon(first).await.expect("answered").is_ok());
+        expect(&mut peer, &incr_wire("second")).await;
+        peer.write_all(b":2\r\n").await.expect("open");
+        assert!(soon(second).await.expect("answered").is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_peer_that_is_gone_is_found_by_three_pings() {
     local(async {
         let rig = Rig::new(|_| {});
