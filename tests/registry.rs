@@ -9,8 +9,6 @@ mod scripted;
 #[path = "registry/written.rs"]
 mod written;
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::SystemTime;
 
 use everlink::event::LinkState;
@@ -158,12 +156,12 @@ fn ready_waits_until_all_are_up_and_no_longer_than_it_is_told() {
 #[test]
 fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
     in_virtual_time(async {
-        let told: Rc<RefCell<Vec<String>>> = Rc::default();
+        let (tell, told) = std::sync::mpsc::channel();
         let note = |what: &'static str| {
-            let told = Rc::clone(&told);
-            move |_: &everlink::event::Event| told.borrow_mut().push(what.to_owned())
+            let tell = tell.clone();
+            move |_: &everlink::event::Event| tell.send(what.to_owned()).expect("the test listens")
         };
-        let failures = Rc::clone(&told);
+        let failures = tell.clone();
         let callbacks = Callbacks::new()
             .on_connect(|_| panic!("a callback of a user"))
             .on_connect(note("connect"))
@@ -172,7 +170,7 @@ fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
             .on_reconnect_failed(|_, _| panic!("another one"))
             .on_reconnect_failed(move |cause, attempt| {
                 let what = format!("failed {attempt} {}", cause.kind());
-                failures.borrow_mut().push(what);
+                failures.send(what).expect("the test listens");
             })
             .on_give_up(note("give up"))
             .on_topology_change(note("topology"));
@@ -188,7 +186,7 @@ fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
         callbacks.attach(&rig.registry);
         tokio::time::sleep(secs(60)).await;
         assert_eq!(
-            *told.borrow(),
+            told.try_iter().collect::<Vec<_>>(),
             [
                 "connect",
                 "disconnect",

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::{Arbiter, System};
 use everlink::redis::{AnyRouter, Client, Config, Error, ErrorKind, Outcome, cmd, pipe};
-use everlink::registry::Registry;
+use everlink::registry::{Callbacks, Registry};
 use support::background;
 use support::ports::Port;
 use support::redis_server::{RedisServer, RedisServerOptions};
@@ -133,6 +133,27 @@ fn serves_and_leaves_nothing(runtime: &Runtime) {
 fn plain_tokio_gets_a_thread_of_its_own_that_ends_with_the_last_handle() {
     let _turn = turn();
     serves_and_leaves_nothing(&multi_thread());
+}
+
+#[test]
+fn callbacks_are_called_for_a_client_of_a_plain_runtime() {
+    let _turn = turn();
+    let server = server();
+    multi_thread().block_on(async {
+        let client = Client::open(to(&server)).await.expect("opened");
+        let (up, mut ups) = tokio::sync::mpsc::unbounded_channel();
+        let (down, mut downs) = tokio::sync::mpsc::unbounded_channel();
+        Callbacks::new()
+            .on_disconnect(move |event| drop(down.send(event.link.to_string())))
+            .on_reconnect(move |event| drop(up.send(event.link.to_string())))
+            .attach(client.registry());
+        client.ready(SOON).await.expect("ready");
+        client.reconnect().await.expect("a router");
+        let down = soon("the end", downs.recv()).await.expect("told");
+        let up = soon("the return", ups.recv()).await.expect("told");
+        assert_eq!(down, format!("redis/127.0.0.1:{}", server.port()));
+        assert_eq!(up, down);
+    });
 }
 
 #[test]

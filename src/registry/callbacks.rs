@@ -7,10 +7,10 @@ use actix::{Actor, Addr, Context, Handler};
 
 use crate::event::{Event, EventKind};
 use crate::exit::Cause;
-use crate::registry::registry::{Registry, Subscribe};
+use crate::registry::registry::{Employ, Registry};
 
-type OnEvent = Box<dyn FnMut(&Event)>;
-type OnFailure = Box<dyn FnMut(&Cause, u32)>;
+type OnEvent = Box<dyn FnMut(&Event) + Send>;
+type OnFailure = Box<dyn FnMut(&Cause, u32) + Send>;
 
 /// Closures that are called as events happen, on the registry's arbiter. Each may be set several
 /// times; all are called. A panic in one is caught and logged, and harms nobody else.
@@ -34,51 +34,51 @@ impl Callbacks {
 
     /// A link came up for the first time.
     #[must_use]
-    pub fn on_connect(mut self, call: impl FnMut(&Event) + 'static) -> Self {
+    pub fn on_connect(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
         self.connect.push(Box::new(call));
         self
     }
 
     /// A link went down.
     #[must_use]
-    pub fn on_disconnect(mut self, call: impl FnMut(&Event) + 'static) -> Self {
+    pub fn on_disconnect(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
         self.disconnect.push(Box::new(call));
         self
     }
 
     /// A link came up again.
     #[must_use]
-    pub fn on_reconnect(mut self, call: impl FnMut(&Event) + 'static) -> Self {
+    pub fn on_reconnect(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
         self.reconnect.push(Box::new(call));
         self
     }
 
     /// An attempt failed: its cause, and its number. Called at every failed attempt.
     #[must_use]
-    pub fn on_reconnect_failed(mut self, call: impl FnMut(&Cause, u32) + 'static) -> Self {
+    pub fn on_reconnect_failed(mut self, call: impl FnMut(&Cause, u32) + Send + 'static) -> Self {
         self.reconnect_failed.push(Box::new(call));
         self
     }
 
     /// A link was parked. Called once each time.
     #[must_use]
-    pub fn on_give_up(mut self, call: impl FnMut(&Event) + 'static) -> Self {
+    pub fn on_give_up(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
         self.give_up.push(Box::new(call));
         self
     }
 
     /// The topology of a cluster changed.
     #[must_use]
-    pub fn on_topology_change(mut self, call: impl FnMut(&Event) + 'static) -> Self {
+    pub fn on_topology_change(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
         self.topology_change.push(Box::new(call));
         self
     }
 
-    /// Starts calling for the events of this registry, as long as the registry lives.
+    /// Starts calling for the events of this registry, as long as the registry lives. Works from
+    /// any thread.
     #[expect(clippy::disallowed_methods, reason = "once")]
     pub fn attach(self, registry: &Addr<Registry>) {
-        let caller = Caller { callbacks: self }.start();
-        registry.do_send(Subscribe::new(caller).kept_alive());
+        registry.do_send(Employ::new(|| Caller { callbacks: self }.start()));
     }
 
     fn call(&mut self, event: &Event) {

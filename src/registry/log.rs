@@ -8,7 +8,7 @@ use tracing::Level;
 use crate::endpoint::LinkName;
 use crate::event::{Event, EventKind};
 use crate::exit::CauseKind;
-use crate::registry::registry::{Registry, Subscribe};
+use crate::registry::registry::{Employ, Registry};
 
 /// Logs events under the target `everlink`: what restores service at `info`, what breaks it at
 /// `warn`, what needs an operator at `error`, the rest at `debug`.
@@ -23,11 +23,11 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// Starts logging the events of this registry, as long as the registry lives.
+    /// Starts logging the events of this registry, as long as the registry lives. Works from any
+    /// thread.
     #[expect(clippy::disallowed_methods, reason = "once")]
     pub fn attach(registry: &Addr<Registry>) {
-        let log = Self::default().start();
-        registry.do_send(Subscribe::new(log).kept_alive());
+        registry.do_send(Employ::new(|| Self::default().start()));
     }
 
     fn level(&mut self, event: &Event) -> Level {

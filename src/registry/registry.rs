@@ -175,6 +175,28 @@ impl Handler<Subscribe> for Registry {
     }
 }
 
+/// Makes a subscriber of the registry's own: started on its arbiter, alive as long as it is.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Employ(Box<dyn FnOnce() -> Recipient<Event> + Send>);
+
+impl Employ {
+    pub(crate) fn new<A>(start: impl FnOnce() -> Addr<A> + Send + 'static) -> Self
+    where
+        A: Actor<Context = Context<A>> + Handler<Event>,
+    {
+        Self(Box::new(|| start().recipient()))
+    }
+}
+
+impl Handler<Employ> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Employ(start): Employ, ctx: &mut Context<Self>) {
+        self.handle(Subscribe::new(start()).kept_alive(), ctx);
+    }
+}
+
 /// How all links stand, by name.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<LinkStatus>")]
