@@ -48,3 +48,8 @@ pub mod policy;
 pub mod redis;
 pub mod registry;
 pub mod secret;
+
+/// The code of the README compiles.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
