@@ -20,7 +20,7 @@ use std::time::Duration;
 use actix::Recipient;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, HttpServer, ResponseError, get, post, web};
-use everlink::redis::{Client, Command, Config, Error, FromValue, Outcome, cmd};
+use everlink::redis::{Client, Command, Config, Error, Outcome, cmd};
 use serde_json::json;
 
 fn key(name: &str) -> String {
@@ -68,7 +68,7 @@ async fn read(
     let reply = answer
         .map_err(actix_web::error::ErrorServiceUnavailable)?
         .map_err(Failed)?;
-    let value: Option<i64> = Option::from_value(reply).map_err(Failed)?;
+    let value: Option<i64> = reply.convert().map_err(Failed)?;
     Ok(HttpResponse::Ok().json(json!({ "value": value.unwrap_or(0) })))
 }
 

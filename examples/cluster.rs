@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use everlink::redis::{Client, Config, FromValue, cmd, pipe};
+use everlink::redis::{Client, Config, cmd, pipe};
 
 #[actix::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The other door: messages to the router actor, as to any actor.
     let router = client.router().commands();
     let reply = router.send(cmd("GET").arg("example:city")).await??;
-    println!("through the router: {}", String::from_value(reply)?);
+    println!("through the router: {}", reply.convert::<String>()?);
 
     // Each command of a pipeline goes to the node that serves its key; the answers come back in
     // order, each with a result of its own.

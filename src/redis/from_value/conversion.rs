@@ -40,6 +40,17 @@ pub trait FromValue: Sized {
     }
 }
 
+impl Value {
+    /// This reply as what is asked for: [`FromValue::from_value`] for those who send commands as
+    /// messages and get replies as they came.
+    ///
+    /// # Errors
+    /// As [`FromValue::from_value`].
+    pub fn convert<T: FromValue>(self) -> Result<T> {
+        T::from_value(self)
+    }
+}
+
 /// Each element by itself; the error tells which.
 pub(super) fn from_items<T: FromValue>(items: Vec<Value>) -> Result<Vec<T>> {
     let mut list = Vec::with_capacity(items.len());
