@@ -10,7 +10,11 @@ ARGS ?=
 # The tests and the demo start this program; scripts/setup has seen to it.
 WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLINK_REDIS_SERVER;
 
-.PHONY: help setup demo test lint format-check clippy doc examples ci
+# Seconds for each fuzz target: make fuzz FUZZ_SECONDS=600
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS := decode oracles topology redirect configuration
+
+.PHONY: help setup demo test fuzz lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -24,6 +28,16 @@ demo: setup ## run the demo on a real local cluster (ARGS="..." are passed on)
 
 test: setup ## run all tests, on real servers of their own
 	@$(WITH_SERVER) cargo test --all-features
+
+fuzz: ## fuzz what reads foreign bytes, each target for FUZZ_SECONDS (30)
+	@scripts/setup --fuzz
+	@cd fuzz && for target in $(FUZZ_TARGETS); do \
+	  mkdir -p target corpus/$$target; log=target/$$target.log; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" corpus/$$target seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 >"$$log" 2>&1 \
+	    || { tail -n 60 "$$log"; exit 1; }; \
+	  echo "fuzz $$target: $$(sed -n 's/^Done //p' "$$log")"; \
+	done
 
 lint: format-check clippy doc examples ## format, clippy, docs and examples, without warnings
 
