@@ -6,19 +6,22 @@
 //! takes them elsewhere, or their deadline passes.
 
 mod keeper;
+mod phases;
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::Context;
 use std::time::Instant;
 
 use crate::endpoint::Endpoint;
-use crate::exit::{Cause, CauseKind};
+use crate::exit::Cause;
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::lane::state::{Phase, State, earlier};
 use crate::redis::request::Request;
 
 /// Requests that wait for one link.
@@ -30,30 +33,6 @@ pub(crate) struct Lane {
     /// The connection has written and hears nothing: perhaps its node is paused.
     suspect: AtomicBool,
     state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    queue: VecDeque<Request>,
-    weight: usize,
-    phase: Phase,
-    /// No waiting request has an earlier deadline.
-    earliest: Option<Instant>,
-    /// Takes requests while the link is up.
-    consumer: Option<Waker>,
-    /// Expires them while it is not.
-    keeper: Option<Waker>,
-}
-
-/// What the link can do for a request.
-#[derive(Debug, Clone)]
-enum Phase {
-    Down(Option<Cause>),
-    Up,
-    Parked(Cause),
-    /// Takes nothing more; what waits is still sent.
-    Finishing,
-    Closed,
 }
 
 /// What taking from the lane left behind.
@@ -219,66 +198,10 @@ impl Lane {
         Vec::new()
     }
 
-    /// The link is up: its connection takes what waits.
-    pub(crate) fn up(&self) {
-        self.set_phase(Phase::Up);
-    }
-
-    /// The link is down: requests wait, or fail, as configured. Without a cause the last one stands:
-    /// the attempt that begins was made necessary by it.
-    pub(crate) fn down(&self, cause: Option<Cause>) {
-        let cause = cause.or_else(|| match &self.lock().phase {
-            Phase::Down(last) => last.clone(),
-            Phase::Parked(last) => Some(last.clone()),
-            Phase::Up | Phase::Finishing | Phase::Closed => None,
-        });
-        self.set_phase(Phase::Down(cause));
-    }
-
-    /// The link is given up: what waits fails with its cause.
-    pub(crate) fn park(&self, cause: Cause) {
-        self.set_phase(Phase::Parked(cause));
-    }
-
-    /// Takes nothing more. What waits is still sent if the link is up; else it is answered *not
-    /// sent*, and counted.
-    pub(crate) fn finish(&self) -> usize {
-        let mut state = self.lock();
-        let was_up = matches!(state.phase, Phase::Up);
-        state.phase = Phase::Finishing;
-        if was_up {
-            // Should its connection end before all is sent, the rest expires as everywhere.
-            let keeper = state.keeper.clone();
-            drop(state);
-            if let Some(keeper) = keeper {
-                keeper.wake();
-            }
-            return 0;
-        }
-        let refused = self.refuse_waiting(&mut state);
-        drop(state);
-        let count = refused.0.len();
-        refused.answer(self.endpoint.as_ref());
-        count
-    }
-
     /// Finishing, and something waits to be sent.
     pub(crate) fn has_last_requests(&self) -> bool {
         let state = self.lock();
         matches!(state.phase, Phase::Finishing) && !state.queue.is_empty()
-    }
-
-    /// The link is gone for good; what waits is given back.
-    pub(crate) fn close(&self) -> Vec<Request> {
-        let mut state = self.lock();
-        state.phase = Phase::Closed;
-        let waiting = state.clear();
-        let keeper = state.keeper.take();
-        drop(state);
-        if let Some(keeper) = keeper {
-            keeper.wake();
-        }
-        waiting
     }
 
     /// Takes those that wait here and belong elsewhere; the order of the others stays.
@@ -326,32 +249,6 @@ impl Lane {
         earliest
     }
 
-    fn set_phase(&self, phase: Phase) {
-        let mut state = self.lock();
-        if matches!(state.phase, Phase::Finishing | Phase::Closed) {
-            return;
-        }
-        state.phase = phase;
-        let refused = self.refuse_waiting(&mut state);
-        let wakers = [state.keeper.clone(), state.consumer.clone()];
-        drop(state);
-        refused.answer(self.endpoint.as_ref());
-        for waker in wakers.into_iter().flatten() {
-            waker.wake();
-        }
-    }
-
-    /// What may not wait in the present phase.
-    fn refuse_waiting(&self, state: &mut State) -> Refused {
-        let kind = match (&state.phase, self.when_down) {
-            (Phase::Up, _) | (Phase::Down(_), WhenDown::Wait) => return Refused::default(),
-            (Phase::Down(cause), WhenDown::Fail) => ErrorKind::Down(cause.clone()),
-            (Phase::Parked(cause), _) => ErrorKind::Parked(cause.clone()),
-            (Phase::Finishing | Phase::Closed, _) => ErrorKind::Stopped,
-        };
-        Refused(state.clear(), Some(kind))
-    }
-
     fn answer_overdue(&self, overdue: Vec<Request>, reason: Option<Cause>) {
         for request in overdue {
             request.expire_unconnected(self.endpoint.as_ref(), reason.clone());
@@ -361,64 +258,4 @@ impl Lane {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Requests to be answered once the lock is released: answering wakes tasks.
-#[derive(Default)]
-struct Refused(Vec<Request>, Option<ErrorKind>);
-
-impl Refused {
-    fn answer(self, endpoint: Option<&Endpoint>) {
-        let Some(kind) = self.1 else { return };
-        for request in self.0 {
-            request.fail(kind.clone(), Outcome::NotSent, endpoint);
-        }
-    }
-}
-
-impl State {
-    /// Appends, and says whom to wake.
-    fn push(&mut self, request: Request) -> Option<Waker> {
-        let was_empty = self.queue.is_empty();
-        let sooner = self.note_deadline(request.deadline);
-        self.weight += request.weight();
-        self.queue.push_back(request);
-        match self.phase {
-            // A consumer that has no room still expires what waits.
-            Phase::Up if was_empty || sooner => self.consumer.clone(),
-            Phase::Down(_) | Phase::Parked(_) if sooner => self.keeper.clone(),
-            Phase::Up | Phase::Down(_) | Phase::Parked(_) | Phase::Finishing | Phase::Closed => {
-                None
-            }
-        }
-    }
-
-    fn why_down(&self) -> Option<Cause> {
-        match &self.phase {
-            Phase::Up | Phase::Finishing | Phase::Closed => None,
-            Phase::Down(Some(cause)) | Phase::Parked(cause) => Some(cause.clone()),
-            Phase::Down(None) => Some(Cause::new(
-                CauseKind::Unavailable,
-                "the first attempt has no answer yet",
-            )),
-        }
-    }
-
-    fn note_deadline(&mut self, deadline: Instant) -> bool {
-        let sooner = self.earliest.is_none_or(|earliest| deadline < earliest);
-        if sooner {
-            self.earliest = Some(deadline);
-        }
-        sooner
-    }
-
-    fn clear(&mut self) -> Vec<Request> {
-        self.weight = 0;
-        self.earliest = None;
-        std::mem::take(&mut self.queue).into()
-    }
-}
-
-fn earlier(known: Option<Instant>, other: Instant) -> Instant {
-    known.map_or(other, |known| known.min(other))
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::redis::lane::{Lane, Phase};
+use crate::redis::lane::Lane;
+use crate::redis::lane::state::Phase;
 
 impl Lane {
     /// Expires requests while no connection does: run as a task for as long as the link exists.

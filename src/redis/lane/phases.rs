@@ -1,0 +1,106 @@
+//! What each phase of the link means for what waits: it is sent, kept, refused or given back.
+
+use crate::endpoint::Endpoint;
+use crate::exit::Cause;
+use crate::redis::config::WhenDown;
+use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::lane::Lane;
+use crate::redis::lane::state::{Phase, State};
+use crate::redis::request::Request;
+
+impl Lane {
+    /// The link is up: its connection takes what waits.
+    pub(crate) fn up(&self) {
+        self.set_phase(Phase::Up);
+    }
+
+    /// The link is down: requests wait, or fail, as configured. Without a cause the last one stands:
+    /// the attempt that begins was made necessary by it.
+    pub(crate) fn down(&self, cause: Option<Cause>) {
+        let cause = cause.or_else(|| match &self.lock().phase {
+            Phase::Down(last) => last.clone(),
+            Phase::Parked(last) => Some(last.clone()),
+            Phase::Up | Phase::Finishing | Phase::Closed => None,
+        });
+        self.set_phase(Phase::Down(cause));
+    }
+
+    /// The link is given up: what waits fails with its cause.
+    pub(crate) fn park(&self, cause: Cause) {
+        self.set_phase(Phase::Parked(cause));
+    }
+
+    /// Takes nothing more. What waits is still sent if the link is up; else it is answered *not
+    /// sent*, and counted.
+    pub(crate) fn finish(&self) -> usize {
+        let mut state = self.lock();
+        let was_up = matches!(state.phase, Phase::Up);
+        state.phase = Phase::Finishing;
+        if was_up {
+            // Should its connection end before all is sent, the rest expires as everywhere.
+            let keeper = state.keeper.clone();
+            drop(state);
+            if let Some(keeper) = keeper {
+                keeper.wake();
+            }
+            return 0;
+        }
+        let refused = self.refuse_waiting(&mut state);
+        drop(state);
+        let count = refused.0.len();
+        refused.answer(self.endpoint.as_ref());
+        count
+    }
+
+    /// The link is gone for good; what waits is given back.
+    pub(crate) fn close(&self) -> Vec<Request> {
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        let waiting = state.clear();
+        let keeper = state.keeper.take();
+        drop(state);
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
+        waiting
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Finishing | Phase::Closed) {
+            return;
+        }
+        state.phase = phase;
+        let refused = self.refuse_waiting(&mut state);
+        let wakers = [state.keeper.clone(), state.consumer.clone()];
+        drop(state);
+        refused.answer(self.endpoint.as_ref());
+        for waker in wakers.into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// What may not wait in the present phase.
+    pub(super) fn refuse_waiting(&self, state: &mut State) -> Refused {
+        let kind = match (&state.phase, self.when_down) {
+            (Phase::Up, _) | (Phase::Down(_), WhenDown::Wait) => return Refused::default(),
+            (Phase::Down(cause), WhenDown::Fail) => ErrorKind::Down(cause.clone()),
+            (Phase::Parked(cause), _) => ErrorKind::Parked(cause.clone()),
+            (Phase::Finishing | Phase::Closed, _) => ErrorKind::Stopped,
+        };
+        Refused(state.clear(), Some(kind))
+    }
+}
+
+/// Requests to be answered once the lock is released: answering wakes tasks.
+#[derive(Default)]
+pub(super) struct Refused(Vec<Request>, Option<ErrorKind>);
+
+impl Refused {
+    pub(super) fn answer(self, endpoint: Option<&Endpoint>) {
+        let Some(kind) = self.1 else { return };
+        for request in self.0 {
+            request.fail(kind.clone(), Outcome::NotSent, endpoint);
+        }
+    }
+}
