@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `routes` | where each command goes: an immutable snapshot |
 //! | `node` | one node: its link and its lane |
-//! | `router` | the actor: commands in, bounced requests, the nodes |
+//! | `router` | the actor: bounced requests, news, the nodes |
+//! | `doors` | commands and pipelines as messages |
+//! | `put_off` | requests that a server could not serve yet |
 //! | `operations` | health check, reconnect, ready, shutdown |
 //! | `refresh` | how the topology is read |
 //! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
@@ -14,9 +16,11 @@
 
 mod client;
 mod cluster;
+mod doors;
 mod home;
 mod node;
 mod operations;
+mod put_off;
 mod refresh;
 #[expect(
     clippy::module_inception,
@@ -28,9 +32,10 @@ mod standalone;
 
 pub use client::{AnyRouter, Client};
 pub use cluster::{Cluster, ClusterRouter};
+pub use doors::Dispatching;
 pub use operations::{
     AwaitReady, HealthCheck, HealthReport, HealthStatus, NodeHealth, Reconnect, Shutdown,
     ShutdownSummary,
 };
-pub use router::{Dispatching, Router, Topology};
+pub use router::{Router, Topology};
 pub use standalone::{OneServer, Standalone};

@@ -7,25 +7,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::dev::{MessageResponse, OneshotSender};
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
-    SpawnHandle, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
+    WrapFuture,
 };
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::link::ReconnectNow;
-use crate::redis::command::{Command, CommandTable, Pipeline, cmd};
+use crate::redis::command::{Command, CommandTable, cmd};
 use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, Result};
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews};
 use crate::redis::lane::Lane;
-use crate::redis::request::{Answer, Replies, Request, Responder};
+use crate::redis::request::{Answer, Request, Responder};
 use crate::redis::router::node::{Node, NodeMaker};
 use crate::redis::router::routes::Shared;
-use crate::redis::value::Value;
 use crate::registry::{Narrator, Registry};
 
 /// How often a router looks whether anybody still holds its address.
@@ -50,8 +48,8 @@ pub(crate) struct Core {
     pub(crate) nodes: HashMap<Endpoint, Node>,
     pub(crate) narrator: Narrator,
     maker: Option<NodeMaker>,
-    put_off: BTreeMap<Instant, Vec<Request>>,
-    put_off_timer: Option<SpawnHandle>,
+    pub(super) put_off: BTreeMap<Instant, Vec<Request>>,
+    pub(super) put_off_timer: Option<SpawnHandle>,
     ready_waiters: Vec<oneshot::Sender<()>>,
     learned: Learned,
     reconnected: HashMap<Endpoint, Instant>,
@@ -211,18 +209,6 @@ impl<T: Topology> Router<T> {
             };
         }));
     }
-
-    fn place_due(&mut self, ctx: &mut Context<Self>) {
-        let now = now();
-        while let Some(entry) = self.core.put_off.first_entry()
-            && *entry.key() <= now
-        {
-            for request in entry.remove() {
-                self.core.shared.place(request);
-            }
-        }
-        self.core.arm_put_off::<T>(ctx);
-    }
 }
 
 impl Core {
@@ -238,37 +224,6 @@ impl Core {
 
     fn link_name(&self, endpoint: &Endpoint) -> LinkName {
         LinkName::from(format!("{}/{endpoint}", self.config.name))
-    }
-
-    /// Keeps a request for a while, then places it again. Beyond its deadline the reason why it
-    /// was put off is its answer.
-    pub(crate) fn put_off<T: Topology>(
-        &mut self,
-        mut bounced: Bounced,
-        ctx: &mut Context<Router<T>>,
-    ) {
-        let pause = pause_before(bounced.request.attempts);
-        let due = now() + pause;
-        if due >= bounced.request.deadline {
-            bounced.answer();
-            return;
-        }
-        bounced.request.attempts = bounced.request.attempts.saturating_add(1);
-        self.put_off.entry(due).or_default().push(bounced.request);
-        self.arm_put_off::<T>(ctx);
-    }
-
-    fn arm_put_off<T: Topology>(&mut self, ctx: &mut Context<Router<T>>) {
-        if let Some(handle) = self.put_off_timer.take() {
-            ctx.cancel_future(handle);
-        }
-        if let Some((due, _)) = self.put_off.first_key_value() {
-            let wait = due.saturating_duration_since(now());
-            self.put_off_timer = Some(ctx.run_later(wait, |router, ctx| {
-                router.core.put_off_timer = None;
-                router.place_due(ctx);
-            }));
-        }
     }
 
     /// Replaces the connection to an endpoint, at most once in a while: for a server that sends
@@ -296,12 +251,6 @@ impl Core {
         self.ready_waiters.push(done);
         ready
     }
-}
-
-/// How long a request that a server could not serve yet is put off: 10 ms, doubling, at most
-/// 160 ms; rounded so that requests of one moment share a timer.
-fn pause_before(attempts: u8) -> Duration {
-    Duration::from_millis(10 << attempts.min(4))
 }
 
 /// Sends one command through a lane, past the routes.
@@ -347,55 +296,6 @@ impl<T: Topology> Actor for Router<T> {
 
     fn stopped(&mut self, _: &mut Context<Self>) {
         self.core.shared.end();
-    }
-}
-
-impl Message for Command {
-    type Result = Result<Value>;
-}
-
-impl Message for Pipeline {
-    type Result = Replies;
-}
-
-/// A command on its way out of the mailbox: its reply goes from the connection straight to the
-/// mailbox's own sender.
-#[derive(Debug)]
-pub struct Dispatching<M> {
-    shared: Arc<Shared>,
-    message: M,
-}
-
-impl<T: Topology> Handler<Command> for Router<T> {
-    type Result = Dispatching<Command>;
-
-    fn handle(&mut self, message: Command, _: &mut Context<Self>) -> Self::Result {
-        let shared = Arc::clone(&self.core.shared);
-        Dispatching { shared, message }
-    }
-}
-
-impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
-    fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Answer>>) {
-        let responder = sender.map_or(Responder::Nobody, Responder::One);
-        let made = self.message.made();
-        self.shared.dispatch(self.message, made, responder);
-    }
-}
-
-impl<T: Topology> Handler<Pipeline> for Router<T> {
-    type Result = Dispatching<Pipeline>;
-
-    fn handle(&mut self, message: Pipeline, _: &mut Context<Self>) -> Self::Result {
-        let shared = Arc::clone(&self.core.shared);
-        Dispatching { shared, message }
-    }
-}
-
-impl<T: Topology> MessageResponse<Router<T>, Pipeline> for Dispatching<Pipeline> {
-    fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Replies>>) {
-        let made = self.message.made();
-        self.shared.dispatch_all(self.message, made, sender);
     }
 }
 

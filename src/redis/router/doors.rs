@@ -1,0 +1,62 @@
+//! The router's doors for actors: a [`Command`] or a [`Pipeline`] as a message.
+
+use std::sync::Arc;
+
+use actix::dev::{MessageResponse, OneshotSender};
+use actix::{Context, Handler, Message};
+
+use crate::redis::command::{Command, Pipeline};
+use crate::redis::error::Result;
+use crate::redis::request::{Answer, Replies, Responder};
+use crate::redis::router::router::{Router, Topology};
+use crate::redis::router::routes::Shared;
+use crate::redis::value::Value;
+
+impl Message for Command {
+    type Result = Result<Value>;
+}
+
+impl Message for Pipeline {
+    type Result = Replies;
+}
+
+/// A command on its way out of the mailbox: its reply goes from the connection straight to the
+/// mailbox's own sender.
+#[derive(Debug)]
+pub struct Dispatching<M> {
+    shared: Arc<Shared>,
+    message: M,
+}
+
+impl<T: Topology> Handler<Command> for Router<T> {
+    type Result = Dispatching<Command>;
+
+    fn handle(&mut self, message: Command, _: &mut Context<Self>) -> Self::Result {
+        let shared = Arc::clone(&self.core.shared);
+        Dispatching { shared, message }
+    }
+}
+
+impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
+    fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Answer>>) {
+        let responder = sender.map_or(Responder::Nobody, Responder::One);
+        let made = self.message.made();
+        self.shared.dispatch(self.message, made, responder);
+    }
+}
+
+impl<T: Topology> Handler<Pipeline> for Router<T> {
+    type Result = Dispatching<Pipeline>;
+
+    fn handle(&mut self, message: Pipeline, _: &mut Context<Self>) -> Self::Result {
+        let shared = Arc::clone(&self.core.shared);
+        Dispatching { shared, message }
+    }
+}
+
+impl<T: Topology> MessageResponse<Router<T>, Pipeline> for Dispatching<Pipeline> {
+    fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Replies>>) {
+        let made = self.message.made();
+        self.shared.dispatch_all(self.message, made, sender);
+    }
+}
