@@ -67,11 +67,6 @@ const PURE_BUT_FOR: [&str; 2] = ["redis/command/builder.rs", "redis/command/pipe
 
 /// Lines of a file, its tests not counted.
 const LONGEST: usize = 400;
-const LONGER: [&str; 3] = [
-    "redis/lane.rs",
-    "redis/router/cluster.rs",
-    "redis/router/router.rs",
-];
 
 struct Source {
     /// Below `src/`.
@@ -246,7 +241,7 @@ fn pure_modules_know_neither_actors_nor_sockets_nor_clocks() {
 fn files_can_be_read_at_a_sitting() {
     let too_long: Vec<_> = sources()
         .into_iter()
-        .filter(|source| source.lines.len() > LONGEST && !LONGER.contains(&source.path.as_str()))
+        .filter(|source| source.lines.len() > LONGEST)
         .map(|source| format!("{}: {} lines", source.path, source.lines.len()))
         .collect();
     assert!(too_long.is_empty(), "{too_long:#?}");

@@ -1,28 +1,26 @@
 //! Routing to a cluster: the slot map, redirects, and when the topology is read anew.
 
+mod redirects;
+mod schedule;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use rand::seq::SliceRandom;
 
-use crate::endpoint::Endpoint;
 use crate::event::{EventKind, RefreshTrigger};
 use crate::exit::{Cause, CauseKind, Class};
 use crate::link::{Distrust, Stop};
-use crate::redis::cluster::{
-    EpochGuard, Redirect, RedirectKind, RedirectTarget, Roster, Signal, SlotMap,
-};
+use crate::redis::cluster::{EpochGuard, Roster, Signal, SlotMap};
 use crate::redis::config::{Config, Mode};
-use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{Bounced, News, NodeNews, Reason};
-use crate::redis::lane::{Lane, Submitted};
+use crate::redis::lane::Lane;
 use crate::redis::router::node::Node;
 use crate::redis::router::refresh::{Question, Reading};
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router, now};
 use crate::redis::router::routes::KeyRoutes;
-use crate::redis::value::ServerError;
 
 /// Routes commands to the nodes of a Redis or Valkey Cluster: holds the slot map, follows
 /// redirects, refreshes the map. Send it [`Command`](crate::redis::Command)s and
@@ -34,9 +32,6 @@ const ASKED_AT_ONCE: usize = 3;
 /// A repeatable request whose connection dies with it is sent again so many times: a reply that
 /// kills each connection must not be asked for until the deadline.
 const LOST_TRIES: u8 = 3;
-/// After failed refreshes in a row the wait doubles up to this.
-const REFRESH_BACKOFF_CAP: Duration = Duration::from_secs(5);
-
 /// What a router knows of its cluster.
 #[derive(Debug)]
 pub struct Cluster {
@@ -147,97 +142,6 @@ impl Cluster {
         self.map.uncovered() > 0 || !self.owners(core).all(|lane| lane.is_well())
     }
 
-    /// Sends a redirected request where the server said.
-    fn follow(
-        &mut self,
-        redirect: &Redirect,
-        core: &mut Core,
-        mut bounced: Bounced,
-        ctx: &mut Ctx,
-    ) {
-        let target = match &redirect.endpoint {
-            RedirectTarget::Node(endpoint) => core.config.endpoint_map.apply(endpoint.clone()),
-            // Not followed, so not counted: it waits for the refresh, up to its deadline.
-            RedirectTarget::Unknown => {
-                self.want(RefreshTrigger::Moved, core, ctx);
-                core.put_off(bounced, ctx);
-                return;
-            }
-        };
-        bounced.request.redirects += 1;
-        if bounced.request.redirects > core.config.cluster.max_redirects {
-            give_up_redirects(bounced);
-            return;
-        }
-        match redirect.kind {
-            RedirectKind::Moved => {
-                if target == bounced.endpoint {
-                    // Behind one address another server answers now (a proxy, a load balancer):
-                    // a new connection may reach the right one.
-                    core.reconnect_once(&target);
-                } else {
-                    self.moved(redirect, &target, core);
-                    self.want(RefreshTrigger::Moved, core, ctx);
-                }
-                bring(core, &target, bounced);
-            }
-            RedirectKind::Ask => {
-                bounced.request.asking = true;
-                bring(core, &target, bounced);
-            }
-        }
-    }
-
-    /// Patches the one slot; the refresh that follows brings the rest.
-    fn moved(&mut self, redirect: &Redirect, target: &Endpoint, core: &mut Core) {
-        let Some((map, index)) = self.map.with_node(target) else {
-            return;
-        };
-        self.map = Arc::new(map.with_moved(redirect.slot, index));
-        self.roster.learn(target);
-        let keys = self.routes(core);
-        core.shared.publish(|routes| routes.keys = keys);
-    }
-
-    /// Something suggests that the topology changed: read it soon, not at each sign.
-    fn want(&mut self, trigger: RefreshTrigger, core: &mut Core, ctx: &mut Ctx) {
-        if self.refreshing {
-            self.again = Some(trigger);
-            return;
-        }
-        let cluster = &core.config.cluster;
-        let spacing = match trigger {
-            RefreshTrigger::Moved => cluster.refresh_cooldown,
-            _ => cluster.unsettled_every_min,
-        };
-        let at = self
-            .last_begun
-            .map_or_else(now, |begun| (begun + spacing).max(now()));
-        self.schedule(at, trigger, ctx);
-    }
-
-    /// Arms the one timer, unless it is armed for an earlier instant.
-    fn schedule(&mut self, at: Instant, trigger: RefreshTrigger, ctx: &mut Ctx) {
-        match self.timer.take() {
-            Some((armed, handle)) if armed <= at => {
-                self.timer = Some((armed, handle));
-                return;
-            }
-            Some((_, handle)) => {
-                ctx.cancel_future(handle);
-            }
-            None => {}
-        }
-        let wait = at.saturating_duration_since(now());
-        let handle = ctx.run_later(wait, move |router, ctx| {
-            router.with(|cluster, core| {
-                cluster.timer = None;
-                cluster.refresh(trigger, core, ctx);
-            });
-        });
-        self.timer = Some((at, handle));
-    }
-
     /// Reads the topology; one reading at a time.
     fn refresh(&mut self, trigger: RefreshTrigger, core: &mut Core, ctx: &mut Ctx) {
         if self.refreshing {
@@ -343,34 +247,6 @@ impl Cluster {
             .event(0, EventKind::TopologyFailed { trigger, cause });
         core.narrator.tell(event);
     }
-
-    /// When to read the topology next.
-    fn plan(&mut self, permanent: bool, core: &mut Core, ctx: &mut Ctx) {
-        let cluster = core.config.cluster;
-        let random = |low: Duration, high: Duration| rand::random_range(low..=high.max(low));
-        let (wait, trigger) = if permanent {
-            match core.config.supervision.park_probe {
-                Some(every) => (every, RefreshTrigger::Periodic),
-                None => return,
-            }
-        } else if let Some(trigger) = self.again.take() {
-            (cluster.unsettled_every_min, trigger)
-        } else if self.failures > 0 || self.is_unsettled(core) {
-            let soon = random(cluster.unsettled_every_min, cluster.unsettled_every_max);
-            let factor = 1 << self.failures.min(6);
-            let wait = soon
-                .saturating_mul(factor)
-                .min(REFRESH_BACKOFF_CAP.max(soon));
-            (wait, RefreshTrigger::Uncovered)
-        } else {
-            let every = cluster.refresh_every;
-            (
-                random(every.mul_f64(0.9), every.mul_f64(1.1)),
-                RefreshTrigger::Periodic,
-            )
-        };
-        self.schedule(now() + wait, trigger, ctx);
-    }
 }
 
 impl Router<Cluster> {
@@ -397,29 +273,6 @@ impl Router<Cluster> {
         });
         self.settle_ready();
     }
-}
-
-/// Brings a request to the node it was redirected to.
-fn bring(core: &mut Core, target: &Endpoint, bounced: Bounced) {
-    let Some(node) = core.node(target) else {
-        bounced.answer();
-        return;
-    };
-    if let Submitted::Gone(request) = node.lane.submit(bounced.request) {
-        core.shared.place(request);
-    }
-}
-
-fn give_up_redirects(bounced: Bounced) {
-    let last = match bounced.reason {
-        Reason::Reply(error) => error,
-        Reason::Lost(_) => ServerError::new("MOVED".into()),
-    };
-    let count = bounced.request.redirects - 1;
-    let kind = ErrorKind::Redirects { count, last };
-    bounced
-        .request
-        .fail(kind, Outcome::Refused, Some(&bounced.endpoint));
 }
 
 /// Nodes that left: finish what is in flight, then end; what waits goes where it belongs now.

@@ -1,0 +1,91 @@
+//! Requests that a node sent elsewhere: where they go, and what the map learns from it.
+
+use std::sync::Arc;
+
+use crate::endpoint::Endpoint;
+use crate::event::RefreshTrigger;
+use crate::redis::cluster::{Redirect, RedirectKind, RedirectTarget};
+use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::handoff::{Bounced, Reason};
+use crate::redis::lane::Submitted;
+use crate::redis::router::cluster::{Cluster, Ctx};
+use crate::redis::router::router::Core;
+use crate::redis::router::router::sealed::Topology;
+use crate::redis::value::ServerError;
+
+impl Cluster {
+    /// Sends a redirected request where the server said.
+    pub(super) fn follow(
+        &mut self,
+        redirect: &Redirect,
+        core: &mut Core,
+        mut bounced: Bounced,
+        ctx: &mut Ctx,
+    ) {
+        let target = match &redirect.endpoint {
+            RedirectTarget::Node(endpoint) => core.config.endpoint_map.apply(endpoint.clone()),
+            // Not followed, so not counted: it waits for the refresh, up to its deadline.
+            RedirectTarget::Unknown => {
+                self.want(RefreshTrigger::Moved, core, ctx);
+                core.put_off(bounced, ctx);
+                return;
+            }
+        };
+        bounced.request.redirects += 1;
+        if bounced.request.redirects > core.config.cluster.max_redirects {
+            give_up_redirects(bounced);
+            return;
+        }
+        match redirect.kind {
+            RedirectKind::Moved => {
+                if target == bounced.endpoint {
+                    // Behind one address another server answers now (a proxy, a load balancer):
+                    // a new connection may reach the right one.
+                    core.reconnect_once(&target);
+                } else {
+                    self.moved(redirect, &target, core);
+                    self.want(RefreshTrigger::Moved, core, ctx);
+                }
+                bring(core, &target, bounced);
+            }
+            RedirectKind::Ask => {
+                bounced.request.asking = true;
+                bring(core, &target, bounced);
+            }
+        }
+    }
+
+    /// Patches the one slot; the refresh that follows brings the rest.
+    fn moved(&mut self, redirect: &Redirect, target: &Endpoint, core: &mut Core) {
+        let Some((map, index)) = self.map.with_node(target) else {
+            return;
+        };
+        self.map = Arc::new(map.with_moved(redirect.slot, index));
+        self.roster.learn(target);
+        let keys = self.routes(core);
+        core.shared.publish(|routes| routes.keys = keys);
+    }
+}
+
+/// Brings a request to the node it was redirected to.
+fn bring(core: &mut Core, target: &Endpoint, bounced: Bounced) {
+    let Some(node) = core.node(target) else {
+        bounced.answer();
+        return;
+    };
+    if let Submitted::Gone(request) = node.lane.submit(bounced.request) {
+        core.shared.place(request);
+    }
+}
+
+fn give_up_redirects(bounced: Bounced) {
+    let last = match bounced.reason {
+        Reason::Reply(error) => error,
+        Reason::Lost(_) => ServerError::new("MOVED".into()),
+    };
+    let count = bounced.request.redirects - 1;
+    let kind = ErrorKind::Redirects { count, last };
+    bounced
+        .request
+        .fail(kind, Outcome::Refused, Some(&bounced.endpoint));
+}
