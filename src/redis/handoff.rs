@@ -4,11 +4,12 @@
 use std::fmt;
 
 use actix::{Message, WeakRecipient};
+use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::redis::error::{ErrorKind, Outcome};
-use crate::redis::request::Request;
+use crate::redis::request::{Refusal, Request};
 use crate::redis::value::ServerError;
 
 /// A request that a node did not serve; the router decides what becomes of it.
@@ -33,6 +34,32 @@ impl Bounced {
     /// Nothing more can be done: why the node did not serve it is the answer.
     pub(crate) fn answer(self) {
         self.reason.answer(self.request, Some(&self.endpoint));
+    }
+}
+
+/// A request that a node answered with an error, without executing it.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) request: Request,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) error: ServerError,
+}
+
+impl Refused {
+    /// Nothing more can be done: the error is the answer.
+    pub(crate) fn answer(self) {
+        Reason::Reply(self.error).answer(self.request, Some(&self.endpoint));
+    }
+
+    /// The request, to be tried again, with what its answer is if no other comes in time.
+    pub(crate) fn remember(mut self) -> Request {
+        // A copy: the reply is a part of a larger buffer, which would be kept with it.
+        let line = Bytes::copy_from_slice(self.error.as_bytes());
+        self.request.refusal = Some(Box::new(Refusal {
+            error: ServerError::new(line),
+            endpoint: self.endpoint,
+        }));
+        self.request
     }
 }
 

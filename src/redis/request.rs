@@ -10,7 +10,7 @@ use crate::exit::Cause;
 use crate::redis::command::Wire;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::slot::Slot;
-use crate::redis::value::Value;
+use crate::redis::value::{ServerError, Value};
 
 /// What a caller gets for one command.
 pub(crate) type Answer = Result<Value>;
@@ -31,7 +31,11 @@ pub(crate) struct Request {
     /// Redirects followed so far.
     pub(crate) redirects: u8,
     /// Times it was put off because a server was not able to serve it.
-    pub(crate) attempts: u8,
+    pub(crate) put_offs: u8,
+    /// Times its connection was lost before it was answered.
+    pub(crate) losses: u8,
+    /// Why it was put off the last time: should its deadline pass, that is its answer.
+    pub(crate) refusal: Option<Box<Refusal>>,
     /// When its call must end.
     pub(crate) deadline: Instant,
     /// The length of that deadline, for the error that tells of it.
@@ -40,6 +44,13 @@ pub(crate) struct Request {
     /// kernel, and no reply to that came.
     pub(crate) perhaps_sent: bool,
     responder: Responder,
+}
+
+/// An error reply after which a request is tried again, and who gave it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: ServerError,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// Where an answer goes.
@@ -67,7 +78,9 @@ impl Request {
             script: false,
             asking: false,
             redirects: 0,
-            attempts: 0,
+            put_offs: 0,
+            losses: 0,
+            refusal: None,
             deadline,
             timeout,
             perhaps_sent: false,
@@ -77,7 +90,10 @@ impl Request {
 
     /// What it takes of a bound: its bytes, and what keeping it costs.
     pub(crate) fn weight(&self) -> usize {
-        self.wire.as_bytes().len() + size_of::<Self>()
+        let refusal = self.refusal.as_ref().map_or(0, |refusal| {
+            refusal.error.as_bytes().len() + size_of::<Refusal>()
+        });
+        self.wire.as_bytes().len() + size_of::<Self>() + refusal
     }
 
     /// Nobody waits for the answer any more.
@@ -107,32 +123,40 @@ impl Request {
         endpoint: Option<&Endpoint>,
         reason: Option<Cause>,
     ) {
-        let outcome = if self.perhaps_sent {
-            Outcome::Unknown
-        } else {
-            outcome
+        let outcome = match outcome {
+            _ if self.perhaps_sent => Outcome::Unknown,
+            // A server had it.
+            Outcome::NotSent => self.outcome_without_reply(),
+            outcome => outcome,
         };
         let error = self.error(kind, outcome, endpoint).because(reason);
         self.answer(Err(error));
     }
 
     /// The deadline passed while there was no connection, for this reason.
-    pub(crate) fn expire_unconnected(self, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
+    pub(crate) fn expire_unconnected(mut self, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
+        // A sending that has no answer yet makes a refusal before it old news.
+        let refusal = self.refusal.take().filter(|_| !self.perhaps_sent);
+        if let Some(refusal) = refusal {
+            let Refusal { error, endpoint } = *refusal;
+            let kind = ErrorKind::Server(error);
+            self.fail_because(kind, Outcome::Refused, Some(&endpoint), reason);
+            return;
+        }
         let kind = ErrorKind::Deadline(self.timeout);
         self.fail_because(kind, Outcome::NotSent, endpoint, reason);
     }
 
     /// The deadline passed.
     pub(crate) fn expire(self, endpoint: Option<&Endpoint>) {
-        let kind = ErrorKind::Deadline(self.timeout);
-        self.fail(kind, Outcome::NotSent, endpoint);
+        self.expire_unconnected(endpoint, None);
     }
 
     pub(crate) fn outcome_without_reply(&self) -> Outcome {
-        if self.perhaps_sent {
-            Outcome::Unknown
-        } else {
-            Outcome::NotSent
+        match self.refusal {
+            _ if self.perhaps_sent => Outcome::Unknown,
+            Some(_) => Outcome::Refused,
+            None => Outcome::NotSent,
         }
     }
 

@@ -115,6 +115,42 @@ proptest! {
 }
 
 #[test]
+fn a_deadline_between_two_tries_is_told_in_the_servers_words() {
+    let put_off = |perhaps_sent| {
+        let (sender, mut answer) = oneshot::channel();
+        let mut request = request(Responder::One(sender));
+        request.refusal = Some(Box::new(Refusal {
+            error: ServerError::new("LOADING x".into()),
+            endpoint: Endpoint::tcp("h", 1),
+        }));
+        request.perhaps_sent = perhaps_sent;
+        move |end: fn(Request)| {
+            end(request);
+            answer.try_recv().expect("answered").expect_err("an error")
+        }
+    };
+    let ends: [fn(Request); 2] = [
+        |request| request.expire(None),
+        |request| request.expire_unconnected(None, Some(crate::exit::CauseKind::Refused.into())),
+    ];
+    for end in ends {
+        let error = put_off(false)(end);
+        assert_eq!(
+            (error.code(), error.outcome()),
+            (Some("LOADING"), Outcome::Refused)
+        );
+        assert_eq!(error.endpoint(), Some(&Endpoint::tcp("h", 1)), "{error}");
+        // It is on its way once more, and nobody can tell what becomes of it.
+        let error = put_off(true)(end);
+        assert!(matches!(error.kind(), ErrorKind::Deadline(TIMEOUT)));
+        assert_eq!(error.outcome(), Outcome::Unknown);
+    }
+    let stopped = put_off(false)(drop);
+    assert!(matches!(stopped.kind(), ErrorKind::Stopped), "{stopped}");
+    assert_eq!(stopped.outcome(), Outcome::Refused);
+}
+
+#[test]
 fn an_empty_pipeline_is_answered_at_once() {
     let (sender, mut replies) = oneshot::channel();
     let _gather = Gather::new(0, Some(sender));

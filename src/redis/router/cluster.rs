@@ -14,7 +14,7 @@ use crate::exit::{Cause, CauseKind, Class};
 use crate::link::{Distrust, Stop};
 use crate::redis::cluster::{EpochGuard, Roster, Signal, SlotMap};
 use crate::redis::config::{Config, Mode};
-use crate::redis::handoff::{Bounced, News, NodeNews, Reason};
+use crate::redis::handoff::{News, NodeNews, Refused};
 use crate::redis::lane::Lane;
 use crate::redis::router::node::Node;
 use crate::redis::router::refresh::{Question, Reading};
@@ -29,9 +29,6 @@ pub type ClusterRouter = Router<Cluster>;
 
 /// Nodes that are asked for the topology at once.
 const ASKED_AT_ONCE: usize = 3;
-/// A repeatable request whose connection dies with it is sent again so many times: a reply that
-/// kills each connection must not be asked for until the deadline.
-const LOST_TRIES: u8 = 3;
 /// What a router knows of its cluster.
 #[derive(Debug)]
 pub struct Cluster {
@@ -82,29 +79,17 @@ impl Topology for Cluster {
         self.refresh(RefreshTrigger::Start, core, ctx);
     }
 
-    fn bounced(&mut self, core: &mut Core, mut bounced: Bounced, ctx: &mut Ctx) {
-        let error = match &bounced.reason {
-            Reason::Reply(error) => error,
-            Reason::Lost(_) => {
-                if bounced.request.attempts >= LOST_TRIES {
-                    bounced.answer();
-                    return;
-                }
-                bounced.request.attempts += 1;
-                core.shared.place(bounced.request);
-                return;
-            }
-        };
-        match Signal::of(error, &bounced.endpoint) {
+    fn refused(&mut self, core: &mut Core, refused: Refused, ctx: &mut Ctx) {
+        match Signal::of(&refused.error, &refused.endpoint) {
             Signal::Moved(redirect) | Signal::Ask(redirect) => {
-                self.follow(&redirect, core, bounced, ctx);
+                self.follow(&redirect, core, refused, ctx);
             }
-            Signal::TryAgain | Signal::Loading => core.put_off(bounced, ctx),
+            Signal::TryAgain | Signal::Loading => core.put_off(refused, ctx),
             Signal::ClusterDown | Signal::ReadOnly | Signal::MasterDown => {
                 self.want(RefreshTrigger::Unsettled, core, ctx);
-                core.put_off(bounced, ctx);
+                core.put_off(refused, ctx);
             }
-            Signal::None => bounced.answer(),
+            Signal::None => refused.answer(),
         }
     }
 

@@ -220,11 +220,11 @@ impl<T: Topology> Handler<Shutdown> for Router<T> {
 
     fn handle(&mut self, message: Shutdown, _: &mut Context<Self>) -> Self::Result {
         let mut unsent = self.core.shared.stop();
-        let nodes = std::mem::take(&mut self.core.nodes);
-        for node in nodes.values() {
+        let nodes = self.core.end();
+        for node in &nodes {
             unsent += node.lane.finish();
         }
-        let ends = nodes.into_values().map(move |node| async move {
+        let ends = nodes.into_iter().map(move |node| async move {
             let stopped = tokio::time::timeout(message.timeout, node.link.send(Stop)).await;
             let left = node.lane.close().len();
             (matches!(stopped, Ok(Ok(()))), left)

@@ -2,27 +2,28 @@
 //! of a request that a node did not serve. What differs between a cluster and a single server is
 //! in its [`Topology`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle,
-    WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
+use crate::exit::Cause;
 use crate::link::ReconnectNow;
 use crate::redis::command::{Command, CommandTable, cmd};
 use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, Result};
-use crate::redis::handoff::{Bounced, Handoff, News, NodeNews};
+use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
 use crate::redis::lane::Lane;
 use crate::redis::request::{Answer, Request, Responder};
 use crate::redis::router::node::{Node, NodeMaker};
+use crate::redis::router::put_off::PutOff;
 use crate::redis::router::routes::Shared;
 use crate::registry::{Narrator, Registry};
 
@@ -31,6 +32,10 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A router is asked by many callers at once; actix's default of 16 would make them queue.
 const MAILBOX: usize = 1024;
+
+/// A repeatable request whose connection dies with it is sent again so many times: a reply that
+/// kills each connection must not be asked for until the deadline.
+const LOST_TRIES: u8 = 3;
 
 /// Routes command messages. Use it as [`ClusterRouter`](crate::redis::ClusterRouter) or
 /// [`Standalone`](crate::redis::Standalone).
@@ -48,8 +53,7 @@ pub(crate) struct Core {
     pub(crate) nodes: HashMap<Endpoint, Node>,
     pub(crate) narrator: Narrator,
     maker: Option<NodeMaker>,
-    pub(super) put_off: BTreeMap<Instant, Vec<Request>>,
-    pub(super) put_off_timer: Option<SpawnHandle>,
+    pub(super) put_off: PutOff,
     ready_waiters: Vec<oneshot::Sender<()>>,
     learned: Learned,
     reconnected: HashMap<Endpoint, Instant>,
@@ -69,7 +73,7 @@ pub trait Topology: sealed::Topology {}
 impl<T: sealed::Topology> Topology for T {}
 
 pub(crate) mod sealed {
-    use super::{Bounced, Core, NodeNews, Router};
+    use super::{Core, NodeNews, Refused, Router};
     use crate::redis::config::{Config, Mode};
     use crate::redis::router::routes::KeyRoutes;
     use actix::Context;
@@ -85,7 +89,8 @@ pub(crate) mod sealed {
         /// What is known of the routes before anything was asked.
         fn routes(&self, core: &mut Core) -> KeyRoutes;
         fn started(&mut self, core: &mut Core, ctx: &mut Context<Router<Self>>);
-        fn bounced(&mut self, core: &mut Core, bounced: Bounced, ctx: &mut Context<Router<Self>>);
+        /// A node answered a request with an error, and did not execute it.
+        fn refused(&mut self, core: &mut Core, refused: Refused, ctx: &mut Context<Router<Self>>);
         fn news(&mut self, core: &mut Core, news: &NodeNews, ctx: &mut Context<Router<Self>>);
         /// Look anew, now: somebody asked.
         fn look(&mut self, core: &mut Core, ctx: &mut Context<Router<Self>>);
@@ -146,6 +151,7 @@ impl<T: Topology> Router<T> {
         let topology = T::new(&config);
         let router = Self {
             core: Core {
+                put_off: PutOff::new(config.waiting),
                 shared: Arc::clone(&shared),
                 config,
                 registry: registry.clone(),
@@ -153,8 +159,6 @@ impl<T: Topology> Router<T> {
                 nodes: HashMap::new(),
                 narrator,
                 maker: None,
-                put_off: BTreeMap::new(),
-                put_off_timer: None,
                 ready_waiters: Vec::new(),
                 learned: Learned::No,
                 reconnected: HashMap::new(),
@@ -224,6 +228,30 @@ impl Core {
 
     fn link_name(&self, endpoint: &Endpoint) -> LinkName {
         LinkName::from(format!("{}/{endpoint}", self.config.name))
+    }
+
+    /// Takes all nodes, and starts none from now on. What is put off has its last refusal as its
+    /// answer.
+    pub(crate) fn end(&mut self) -> Vec<Node> {
+        self.maker = None;
+        for request in self.put_off.clear() {
+            request.expire(None);
+        }
+        self.nodes.drain().map(|(_, node)| node).collect()
+    }
+
+    fn is_ending(&self) -> bool {
+        self.maker.is_none()
+    }
+
+    /// Places a request again whose connection was lost, a few times.
+    fn send_again(&self, mut request: Request, endpoint: &Endpoint, cause: Cause) {
+        if request.losses >= LOST_TRIES {
+            Reason::Lost(cause).answer(request, Some(endpoint));
+            return;
+        }
+        request.losses += 1;
+        self.shared.place(request);
     }
 
     /// Replaces the connection to an endpoint, at most once in a while: for a server that sends
@@ -303,7 +331,26 @@ impl<T: Topology> Handler<Bounced> for Router<T> {
     type Result = ();
 
     fn handle(&mut self, bounced: Bounced, ctx: &mut Context<Self>) {
-        self.with(|topology, core| topology.bounced(core, bounced, ctx));
+        if self.core.is_ending() {
+            bounced.answer();
+            return;
+        }
+        let Bounced {
+            request,
+            endpoint,
+            reason,
+        } = bounced;
+        match reason {
+            Reason::Lost(cause) => self.core.send_again(request, &endpoint, cause),
+            Reason::Reply(error) => {
+                let refused = Refused {
+                    request,
+                    endpoint,
+                    error,
+                };
+                self.with(|topology, core| topology.refused(core, refused, ctx));
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::exit::{Cause, CauseKind};
 use crate::redis::cluster::Signal;
 use crate::redis::config::{Config, Mode};
 use crate::redis::error::{ErrorKind, Outcome};
-use crate::redis::handoff::{Bounced, NodeNews, Reason};
+use crate::redis::handoff::{NodeNews, Refused};
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router};
 use crate::redis::router::routes::KeyRoutes;
@@ -17,9 +17,6 @@ use crate::redis::router::routes::KeyRoutes;
 /// Sends commands to one server. It takes the same messages as a
 /// [`ClusterRouter`](crate::redis::ClusterRouter).
 pub type Standalone = Router<OneServer>;
-
-/// A repeatable request whose connection dies with it is sent again so many times.
-const LOST_TRIES: u8 = 3;
 
 /// The topology of a single server.
 #[derive(Debug)]
@@ -51,31 +48,19 @@ impl Topology for OneServer {
 
     fn started(&mut self, _: &mut Core, _: &mut Context<Router<Self>>) {}
 
-    fn bounced(&mut self, core: &mut Core, mut bounced: Bounced, ctx: &mut Context<Router<Self>>) {
-        let error = match &bounced.reason {
-            Reason::Reply(error) => error,
-            Reason::Lost(_) => {
-                if bounced.request.attempts >= LOST_TRIES {
-                    bounced.answer();
-                    return;
-                }
-                bounced.request.attempts += 1;
-                core.shared.place(bounced.request);
-                return;
-            }
-        };
-        match Signal::of(error, &bounced.endpoint) {
+    fn refused(&mut self, core: &mut Core, refused: Refused, ctx: &mut Context<Router<Self>>) {
+        match Signal::of(&refused.error, &refused.endpoint) {
             Signal::Loading | Signal::TryAgain | Signal::ClusterDown | Signal::MasterDown => {
-                core.put_off(bounced, ctx);
+                core.put_off(refused, ctx);
             }
             // Demoted: the name may lead to another server by now.
             Signal::ReadOnly => {
-                core.reconnect_once(&bounced.endpoint);
-                bounced.answer();
+                core.reconnect_once(&refused.endpoint);
+                refused.answer();
             }
             // A server of a cluster, used as a single one: the caller should know.
-            Signal::Moved(_) | Signal::Ask(_) => answer_member_of_cluster(bounced),
-            Signal::None => bounced.answer(),
+            Signal::Moved(_) | Signal::Ask(_) => answer_member_of_cluster(refused),
+            Signal::None => refused.answer(),
         }
     }
 
@@ -88,17 +73,14 @@ impl Topology for OneServer {
     }
 }
 
-fn answer_member_of_cluster(bounced: Bounced) {
-    match bounced.reason {
-        Reason::Reply(error) => bounced.request.fail_because(
-            ErrorKind::Server(error),
-            Outcome::Refused,
-            Some(&bounced.endpoint),
-            Some(Cause::new(
-                CauseKind::Misconfigured,
-                "the server is part of a cluster; use redis-cluster:// or Config::cluster",
-            )),
-        ),
-        Reason::Lost(_) => bounced.answer(),
-    }
+fn answer_member_of_cluster(refused: Refused) {
+    refused.request.fail_because(
+        ErrorKind::Server(refused.error),
+        Outcome::Refused,
+        Some(&refused.endpoint),
+        Some(Cause::new(
+            CauseKind::Misconfigured,
+            "the server is part of a cluster; use redis-cluster:// or Config::cluster",
+        )),
+    );
 }

@@ -6,12 +6,11 @@ use crate::endpoint::Endpoint;
 use crate::event::RefreshTrigger;
 use crate::redis::cluster::{Redirect, RedirectKind, RedirectTarget};
 use crate::redis::error::{ErrorKind, Outcome};
-use crate::redis::handoff::{Bounced, Reason};
+use crate::redis::handoff::Refused;
 use crate::redis::lane::Submitted;
 use crate::redis::router::cluster::{Cluster, Ctx};
 use crate::redis::router::router::Core;
 use crate::redis::router::router::sealed::Topology;
-use crate::redis::value::ServerError;
 
 impl Cluster {
     /// Sends a redirected request where the server said.
@@ -19,7 +18,7 @@ impl Cluster {
         &mut self,
         redirect: &Redirect,
         core: &mut Core,
-        mut bounced: Bounced,
+        mut refused: Refused,
         ctx: &mut Ctx,
     ) {
         let target = match &redirect.endpoint {
@@ -27,18 +26,20 @@ impl Cluster {
             // Not followed, so not counted: it waits for the refresh, up to its deadline.
             RedirectTarget::Unknown => {
                 self.want(RefreshTrigger::Moved, core, ctx);
-                core.put_off(bounced, ctx);
+                core.put_off(refused, ctx);
                 return;
             }
         };
-        bounced.request.redirects += 1;
-        if bounced.request.redirects > core.config.cluster.max_redirects {
-            give_up_redirects(bounced);
+        refused.request.redirects += 1;
+        // What counts from here on is how the next node stands.
+        refused.request.refusal = None;
+        if refused.request.redirects > core.config.cluster.max_redirects {
+            give_up_redirects(refused);
             return;
         }
         match redirect.kind {
             RedirectKind::Moved => {
-                if target == bounced.endpoint {
+                if target == refused.endpoint {
                     // Behind one address another server answers now (a proxy, a load balancer):
                     // a new connection may reach the right one.
                     core.reconnect_once(&target);
@@ -46,11 +47,11 @@ impl Cluster {
                     self.moved(redirect, &target, core);
                     self.want(RefreshTrigger::Moved, core, ctx);
                 }
-                bring(core, &target, bounced);
+                bring(core, &target, refused);
             }
             RedirectKind::Ask => {
-                bounced.request.asking = true;
-                bring(core, &target, bounced);
+                refused.request.asking = true;
+                bring(core, &target, refused);
             }
         }
     }
@@ -68,24 +69,23 @@ impl Cluster {
 }
 
 /// Brings a request to the node it was redirected to.
-fn bring(core: &mut Core, target: &Endpoint, bounced: Bounced) {
+fn bring(core: &mut Core, target: &Endpoint, refused: Refused) {
     let Some(node) = core.node(target) else {
-        bounced.answer();
+        refused.answer();
         return;
     };
-    if let Submitted::Gone(request) = node.lane.submit(bounced.request) {
+    if let Submitted::Gone(request) = node.lane.submit(refused.request) {
         core.shared.place(request);
     }
 }
 
-fn give_up_redirects(bounced: Bounced) {
-    let last = match bounced.reason {
-        Reason::Reply(error) => error,
-        Reason::Lost(_) => ServerError::new("MOVED".into()),
+fn give_up_redirects(refused: Refused) {
+    let count = refused.request.redirects - 1;
+    let kind = ErrorKind::Redirects {
+        count,
+        last: refused.error,
     };
-    let count = bounced.request.redirects - 1;
-    let kind = ErrorKind::Redirects { count, last };
-    bounced
+    refused
         .request
-        .fail(kind, Outcome::Refused, Some(&bounced.endpoint));
+        .fail(kind, Outcome::Refused, Some(&refused.endpoint));
 }
