@@ -15,18 +15,24 @@ impl Cluster {
     /// Something suggests that the topology changed: read it soon, not at each sign.
     pub(super) fn want(&mut self, trigger: RefreshTrigger, core: &mut Core, ctx: &mut Ctx) {
         if self.refreshing {
-            self.again = Some(trigger);
+            // A redirect can wait for the cooldown; what came before it perhaps cannot.
+            if self.again.is_none() || trigger != RefreshTrigger::Moved {
+                self.again = Some(trigger);
+            }
             return;
         }
+        self.schedule(self.earliest(trigger, core), trigger, ctx);
+    }
+
+    /// When this sign may be followed: refreshes keep a distance.
+    fn earliest(&self, trigger: RefreshTrigger, core: &Core) -> Instant {
         let cluster = &core.config.cluster;
         let spacing = match trigger {
             RefreshTrigger::Moved => cluster.refresh_cooldown,
             _ => cluster.unsettled_every_min,
         };
-        let at = self
-            .last_begun
-            .map_or_else(now, |begun| (begun + spacing).max(now()));
-        self.schedule(at, trigger, ctx);
+        self.last_begun
+            .map_or_else(now, |begun| (begun + spacing).max(now()))
     }
 
     /// Arms the one timer, unless it is armed for an earlier instant.
@@ -61,7 +67,15 @@ impl Cluster {
                 None => return,
             }
         } else if let Some(trigger) = self.again.take() {
-            (cluster.unsettled_every_min, trigger)
+            let wait = self
+                .earliest(trigger, core)
+                .saturating_duration_since(now());
+            let latest = if self.is_unsettled(core) {
+                cluster.unsettled_every_max
+            } else {
+                Duration::MAX
+            };
+            (wait.clamp(cluster.unsettled_every_min, latest), trigger)
         } else if self.failures > 0 || self.is_unsettled(core) {
             let soon = random(cluster.unsettled_every_min, cluster.unsettled_every_max);
             let factor = 1 << self.failures.min(6);
