@@ -18,6 +18,8 @@ mod client;
 mod cluster;
 mod doors;
 mod home;
+#[cfg(test)]
+mod names;
 mod node;
 mod operations;
 mod put_off;
