@@ -261,3 +261,34 @@ fn the_reader_of_imports_sees_what_it_should() {
     let expected = [PathBuf::from("src/link/life/model.rs")];
     assert_eq!(test_files(Path::new("src/link/life.rs"), text), expected);
 }
+
+/// A clock that somebody sets jumps: it may be shown, and nothing may be decided by it.
+#[test]
+fn the_wall_clock_is_told_and_never_asked_what_to_do() {
+    const TELLING: [&str; 5] = [
+        "event.rs",
+        "registry/narrator.rs",
+        "registry/status.rs",
+        "registry/subscriber.rs",
+        "registry/registry.rs",
+    ];
+    let mut told = 0;
+    for source in sources() {
+        for (line, code) in source.code() {
+            if !["SystemTime", "UNIX_EPOCH", "duration_since(UNIX"]
+                .iter()
+                .any(|word| code.contains(word))
+            {
+                continue;
+            }
+            told += 1;
+            let place = format!("{}:{line}: {}", source.path, code.trim());
+            assert!(TELLING.contains(&source.path.as_str()), "{place}");
+            // No difference, no sum, no comparison of what it says.
+            for deciding in [".elapsed()", "checked_sub", "checked_add", " < ", " > "] {
+                assert!(!code.contains(deciding), "{place}");
+            }
+        }
+    }
+    assert!(told > 5, "looked for the wrong words");
+}
