@@ -13,6 +13,8 @@ mod full_queues;
 mod half_open;
 #[path = "failures/hung_node.rs"]
 mod hung_node;
+#[path = "failures/large_replies.rs"]
+mod large_replies;
 #[path = "failures/refreshes.rs"]
 mod refreshes;
 #[path = "failures/revived.rs"]

@@ -6,12 +6,13 @@ mod application;
 mod support;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use everlink::event::LinkState;
 use everlink::policy::{Backoff, RestartPolicy};
 use everlink::redis::Client;
 use everlink::registry::Registry;
+use tokio::time::Instant;
 
 use crate::application::{SOON, TestResult, standalone};
 use crate::support::answers::Answers;

@@ -1,13 +1,14 @@
 //! Reading the topology costs little, also when it is slow and everything asks for it.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use everlink::event::EventKind;
 use everlink::exit::CauseKind;
 use everlink::redis::config::ClusterSettings;
 use everlink::redis::{Config, Slot, cmd};
 use tokio::task::spawn_local;
+use tokio::time::Instant;
 
 use crate::application::{Application, SOON, TestResult, local};
 use crate::support::answers::{Answers, FakeTopology};
