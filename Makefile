@@ -14,7 +14,7 @@ WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLIN
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := decode oracles topology redirect configuration
 
-.PHONY: help setup demo test fuzz lint format-check clippy doc examples ci
+.PHONY: help setup demo test matrix fuzz lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -38,6 +38,9 @@ fuzz: ## fuzz what reads foreign bytes, each target for FUZZ_SECONDS (30)
 	    || { tail -n 60 "$$log"; exit 1; }; \
 	  echo "fuzz $$target: $$(sed -n 's/^Done //p' "$$log")"; \
 	done
+
+matrix: setup ## the tests against servers of several kinds and versions (scripts/servers fetches them)
+	@scripts/matrix
 
 lint: format-check clippy doc examples ## format, clippy, docs and examples, without warnings
 
