@@ -5,14 +5,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
 };
-use everlink::redis::{Client, ClusterRouter, Command, Error, Pipeline, Value, cmd, pipe};
+use everlink::redis::{Command, Value, cmd};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::cells::Cell;
-use crate::ledger::{Deed, Fate, Ledger, Told};
+use crate::laboratory::door::{Answer, Call, Door};
+use crate::laboratory::fate::Fate;
+use crate::ledger::{Deed, Ledger, Told};
 
 /// How many workers there are; every other one uses the other door.
 pub(crate) const WORKERS: u64 = 12;
@@ -20,17 +22,6 @@ pub(crate) const WORKERS: u64 = 12;
 const EVERY: Duration = Duration::from_millis(8);
 /// A worker with so many calls under way waits for answers before it makes another.
 const MOST_UNDER_WAY: usize = 500;
-
-type Answer = Result<Value, Error>;
-
-/// How a worker reaches Redis.
-#[derive(Clone)]
-pub(crate) enum Door {
-    /// As an actor: messages to the router.
-    Router(Addr<ClusterRouter>),
-    /// As anybody: the handle, without a hop through the router's mailbox.
-    Client(Client),
-}
 
 /// Makes calls at a steady pace, whether those before were answered or not.
 pub(crate) struct Worker {
@@ -68,7 +59,10 @@ impl Worker {
         let jobs: Vec<Job> = (0..parts).map(|_| self.job()).collect();
         self.under_way += 1;
         let began = self.ledger.begin();
-        let answers = self.door.clone().send(Call::of(&jobs, &self.cells));
+        let answers = self
+            .door
+            .clone()
+            .send(Call::of(jobs.iter().map(|job| job.command(&self.cells))));
         let (ledger, cells) = (Rc::clone(&self.ledger), Rc::clone(&self.cells));
         let call = async move {
             let answers = answers.await;
@@ -152,43 +146,6 @@ impl Job {
             (Verb::Incr | Verb::Push(_), _) => false,
         };
         !fits
-    }
-}
-
-/// What is sent: one command as it is, several as a pipeline.
-enum Call {
-    One(Command),
-    Several(Pipeline),
-}
-
-impl Call {
-    fn of(jobs: &[Job], cells: &[Cell]) -> Self {
-        match jobs {
-            [job] => Self::One(job.command(cells)),
-            _ => Self::Several(
-                jobs.iter()
-                    .fold(pipe(), |pipeline, job| pipeline.push(job.command(cells))),
-            ),
-        }
-    }
-}
-
-impl Door {
-    /// One answer for each command; none at all if the router's mailbox is closed, which means
-    /// that the call was never accepted.
-    async fn send(self, call: Call) -> Vec<Answer> {
-        match (self, call) {
-            (Self::Router(router), Call::One(command)) => {
-                router.send(command).await.into_iter().collect()
-            }
-            (Self::Router(router), Call::Several(pipeline)) => {
-                router.send(pipeline).await.into_iter().flatten().collect()
-            }
-            (Self::Client(client), Call::One(command)) => vec![client.call(command).await],
-            (Self::Client(client), Call::Several(pipeline)) => {
-                client.pipeline(pipeline).await.into_iter().collect()
-            }
-        }
     }
 }
 

@@ -5,33 +5,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use everlink::redis::{Error, Outcome};
 use tokio::time::Instant;
 
+use crate::laboratory::fate::Fate;
 use crate::phases::Phase;
-
-/// What a caller was told of one command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Acknowledged,
-    NotSent,
-    Refused,
-    Unknown,
-}
-
-impl Fate {
-    pub(crate) fn of<T>(answer: &Result<T, Error>) -> Self {
-        match answer {
-            Ok(_) => Self::Acknowledged,
-            Err(error) => match error.outcome() {
-                Outcome::NotSent => Self::NotSent,
-                Outcome::Refused => Self::Refused,
-                Outcome::Executed => Self::Acknowledged,
-                _ => Self::Unknown,
-            },
-        }
-    }
-}
 
 /// What a command does to its cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,25 +11,24 @@
 //! | file | concept |
 //! | --- | --- |
 //! | `arguments` | the command line |
-//! | `cells` | the keys: spread over all slots |
 //! | `application` | the actors that read and write, through both doors |
 //! | `phases`, `ledger` | what a fault did to the calls; what every call was told |
-//! | `scenario`, `observer` | the faults; when the cluster itself can serve again |
-//! | `screen`, `events`, `progress` | what is shown meanwhile |
+//! | `scenario` | the faults |
+//! | `events`, `progress` | what is shown meanwhile |
 //! | `proof`, `report` | what the servers hold, compared; the table |
+//! | `laboratory` | what the demo shares with the chaos run |
 
 mod application;
 mod arguments;
-mod cells;
 mod events;
+#[path = "../laboratory/mod.rs"]
+mod laboratory;
 mod ledger;
-mod observer;
 mod phases;
 mod progress;
 mod proof;
 mod report;
 mod scenario;
-mod screen;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -40,14 +39,16 @@ use std::time::Duration;
 use actix::{Actor, Addr};
 use everlink::endpoint::Endpoint;
 use everlink::redis::config::Mode;
-use everlink::redis::{AnyRouter, Client, Config, cmd};
+use everlink::redis::{Client, Config, cmd};
 use everlink::registry::{Registry, Subscribe};
 use tokio::time::{Instant, sleep};
 
-use application::{Door, Rest, WORKERS, Worker};
+use application::{Rest, WORKERS, Worker};
 use arguments::{Arguments, Wish};
 use cells::Cell;
 use events::EventPrinter;
+use laboratory::door::Door;
+use laboratory::{cells, observer, screen};
 use ledger::Ledger;
 use observer::Observer;
 use phases::{Fault, Phase};
@@ -122,7 +123,10 @@ async fn run(arguments: &Arguments) -> Result<Report> {
     let config = config.name("demo");
     screen.start_clock();
     let screen = Rc::new(screen);
-    let cells = Rc::new(cells::cells(&format!("{:08x}", rand::random::<u32>())));
+    let cells = Rc::new(cells::cells(&format!(
+        "everlink-demo:{:08x}",
+        rand::random::<u32>()
+    )));
     let ledger = Ledger::new(cells.len(), config.timeouts.command, TOLERANCE);
     let ledger = Rc::new(ledger);
     let client = connect(config.clone(), &screen, &ledger).await?;
@@ -210,17 +214,13 @@ fn start_workers(
     ledger: &Rc<Ledger>,
     seed: u64,
 ) -> Result<Vec<Addr<Worker>>> {
-    let AnyRouter::Cluster(router) = client.router() else {
-        return Err(Failure::new("a cluster's client has a cluster's router"));
-    };
-    let workers = (0..WORKERS).map(|number| {
-        let door = match number % 2 {
-            0 => Door::Router(router.clone()),
-            _ => Door::Client(client.clone()),
-        };
-        Worker::new(door, Rc::clone(cells), Rc::clone(ledger), seed, number).start()
-    });
-    Ok(workers.collect())
+    (0..WORKERS)
+        .map(|number| {
+            let door = Door::of(client, number)?;
+            let worker = Worker::new(door, Rc::clone(cells), Rc::clone(ledger), seed, number);
+            Ok(worker.start())
+        })
+        .collect()
 }
 
 /// No more calls; those under way are waited for as long as they may take.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use everlink::event::{Event, EventKind};
 use tokio::time::Instant;
 
-use crate::ledger::{Fate, Told};
+use crate::laboratory::fate::Fate;
+use crate::ledger::Told;
 
 /// What is done to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -8,9 +8,10 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cells::Cell;
-use crate::ledger::{Entry, Fate, Ledger, Totals, Writes};
+use crate::laboratory::fate::Fate;
+use crate::laboratory::held::Held;
+use crate::ledger::{Entry, Ledger, Totals, Writes};
 use crate::phases::Phase;
-use crate::support::raw::Reply;
 use crate::support::redis_cluster::{RedisCluster, RedisClusterOptions};
 use crate::support::waiting::{Failure, Result};
 
@@ -90,32 +91,10 @@ pub(crate) async fn prove(source: &Source, cells: &[Cell], ledger: &Ledger) -> R
     Ok(ledger.read(|writes, phases| compare(&held, writes, phases, totals)))
 }
 
-/// What a cell holds.
-struct Held {
-    list: Vec<u64>,
-    counter: u64,
-}
-
 impl Source {
     async fn read(&self, cell: &Cell) -> Result<Held> {
         match self {
-            Self::Plain(cluster) => {
-                let owner = cluster.primary_of_slot(cell.slot).await?;
-                let mut client = cluster.nodes()[owner].connect().await?;
-                let list = client.command(&["LRANGE", &cell.list, "0", "-1"]).await?;
-                let list = list.refused()?;
-                let texts = list.elements().unwrap_or_default().iter();
-                let counter = client.command(&["GET", &cell.counter]).await?.refused()?;
-                Ok(Held {
-                    list: texts
-                        .map(|id| number(id.text().as_deref()))
-                        .collect::<Result<_>>()?,
-                    counter: match counter {
-                        Reply::Nil => 0,
-                        counter => number(counter.text().as_deref())?,
-                    },
-                })
-            }
+            Self::Plain(cluster) => Held::read(cluster, cell).await,
             Self::Fresh(client) => {
                 let list = cmd("LRANGE").arg(&cell.list).arg(0).arg(-1);
                 let list = client.query(list).await.map_err(failure)?;
@@ -126,15 +105,11 @@ impl Source {
                 Ok(Held {
                     list,
                     counter: counter.unwrap_or(0),
+                    value: None,
                 })
             }
         }
     }
-}
-
-fn number(text: Option<&str>) -> Result<u64> {
-    let number = text.and_then(|text| text.parse().ok());
-    number.ok_or_else(|| Failure::new(format!("not a number of the demo: {text:?}")))
 }
 
 fn failure(error: everlink::redis::Error) -> Failure {

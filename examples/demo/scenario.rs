@@ -70,7 +70,7 @@ impl Scenario {
 
     async fn kill(&self, node: usize) -> Result<()> {
         let heir = self.observer.replica_of(node).await?;
-        let cells = self.cells_of(node).await?;
+        let cells = self.observer.cells_of(node, &self.cells).await?;
         self.enter(Fault::Kill, "kill -9 of primary", node, &cells);
         self.observer.cluster.kill9(node).await?;
         self.watch_recovery(heir, &cells).await
@@ -87,7 +87,7 @@ impl Scenario {
 
     async fn pause(&self, node: usize) -> Result<()> {
         let heir = self.observer.replica_of(node).await?;
-        let cells = self.cells_of(node).await?;
+        let cells = self.observer.cells_of(node, &self.cells).await?;
         self.enter(Fault::Pause, "SIGSTOP of primary", node, &cells);
         self.observer.cluster.pause(node).await?;
         self.watch_recovery(heir, &cells).await
@@ -172,13 +172,6 @@ impl Scenario {
                 "first success {first:.1?} later, on all {cells} affected slots in use after {every:.1?}"
             ));
         }
-    }
-
-    /// Which cells a node serves.
-    async fn cells_of(&self, node: usize) -> Result<Vec<bool>> {
-        let own = self.observer.own_line(node).await?;
-        let cells = self.cells.iter();
-        Ok(cells.map(|cell| own.serves(cell.slot)).collect())
     }
 
     fn enter(&self, fault: Fault, what: &str, node: usize, cells: &[bool]) {

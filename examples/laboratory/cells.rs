@@ -28,12 +28,12 @@ impl Cell {
     }
 }
 
-/// The cells of one run.
-pub(crate) fn cells(run: &str) -> Vec<Cell> {
+/// The cells of one run, whose keys begin with `prefix`.
+pub(crate) fn cells(prefix: &str) -> Vec<Cell> {
     let mut found: Vec<Option<Cell>> = vec![None; CELLS];
     let mut missing = CELLS;
     for number in 0.. {
-        let tag = format!("everlink-demo:{run}:{{{number}}}");
+        let tag = format!("{prefix}:{{{number}}}");
         let slot = Slot::of(tag.as_bytes()).get();
         let stretch = usize::from(slot) * CELLS / Slot::COUNT;
         if found[stretch].is_some() {

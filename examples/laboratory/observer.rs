@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::cells::Cell;
+use super::cells::Cell;
 use crate::support::cluster_view::NodeLine;
 use crate::support::raw::Reply;
 use crate::support::redis_cluster::RedisCluster;
@@ -28,6 +28,12 @@ impl Observer {
         let view = self.cluster.view(node).await?;
         let own = view.into_iter().find(NodeLine::is_myself);
         own.ok_or_else(|| Failure::new(format!("node {node} does not know itself")))
+    }
+
+    /// Which cells a node serves.
+    pub(crate) async fn cells_of(&self, node: usize, cells: &[Cell]) -> Result<Vec<bool>> {
+        let own = self.own_line(node).await?;
+        Ok(cells.iter().map(|cell| own.serves(cell.slot)).collect())
     }
 
     /// The replica of a primary.
