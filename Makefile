@@ -7,6 +7,8 @@ SHELL := /bin/bash
 FEATURES := redis full
 # Arguments of the demo: make demo ARGS="--seconds 30"
 ARGS ?=
+# The same for chaos and soak: make chaos SECONDS=60 SEED=7
+CHAOS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 # The tests and the demo start this program; scripts/setup has seen to it.
 WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLINK_REDIS_SERVER;
 
@@ -14,7 +16,7 @@ WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLIN
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := decode oracles topology redirect configuration
 
-.PHONY: help setup demo test matrix fuzz lint format-check clippy doc examples ci
+.PHONY: help setup demo test chaos soak matrix fuzz lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -38,6 +40,12 @@ fuzz: ## fuzz what reads foreign bytes, each target for FUZZ_SECONDS (30)
 	    || { tail -n 60 "$$log"; exit 1; }; \
 	  echo "fuzz $$target: $$(sed -n 's/^Done //p' "$$log")"; \
 	done
+
+chaos: setup ## random faults on a real cluster, and a checker (SECONDS=60 SEED=7, ARGS="...")
+	@$(WITH_SERVER) cargo run --release --example chaos -- $(CHAOS) $(ARGS)
+
+soak: setup ## 30 minutes of chaos on one client; memory and sockets must come back (ARGS="--seconds N")
+	@$(WITH_SERVER) cargo run --release --example chaos -- --soak $(CHAOS) $(ARGS)
 
 matrix: setup ## the tests against servers of several kinds and versions (scripts/servers fetches them)
 	@scripts/matrix
