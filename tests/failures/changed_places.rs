@@ -54,7 +54,11 @@ async fn a_cluster_whose_every_address_changes_is_found_by_its_seed_again_and_ag
     let seed = FaultProxy::start(cluster.nodes()[2].port())?;
     let config = Config::cluster([local(seed.port())])
         .endpoint_map(names.map())
-        .cluster_settings(ClusterSettings::default().node_grace(Duration::from_millis(200)))
+        .cluster_settings(
+            ClusterSettings::default()
+                .node_grace(Duration::from_millis(200))
+                .refresh_every(Duration::from_secs(1)),
+        )
         .command_timeout(SOON);
     let application = Application::ready(config).await?;
     for round in 1..=3 {
