@@ -38,6 +38,13 @@ impl Names {
     }
 }
 
+/// Looks again soon after a look that found nothing to do.
+fn often() -> ClusterSettings {
+    ClusterSettings::default()
+        .refresh_cooldown(Duration::from_millis(100))
+        .refresh_every(Duration::from_millis(300))
+}
+
 fn proxies(cluster: &RedisCluster) -> crate::support::waiting::Result<Vec<FaultProxy>> {
     let nodes = cluster.nodes().iter();
     nodes.map(|node| FaultProxy::start(node.port())).collect()
@@ -54,11 +61,7 @@ async fn a_cluster_whose_every_address_changes_is_found_by_its_seed_again_and_ag
     let seed = FaultProxy::start(cluster.nodes()[2].port())?;
     let config = Config::cluster([local(seed.port())])
         .endpoint_map(names.map())
-        .cluster_settings(
-            ClusterSettings::default()
-                .node_grace(Duration::from_millis(200))
-                .refresh_every(Duration::from_secs(1)),
-        )
+        .cluster_settings(often().node_grace(Duration::from_millis(200)))
         .command_timeout(SOON);
     let application = Application::ready(config).await?;
     for round in 1..=3 {
@@ -77,10 +80,9 @@ async fn a_cluster_whose_every_address_changes_is_found_by_its_seed_again_and_ag
     for key in key_of_each_primary() {
         application.run(cmd("INCR").arg(key)).await?;
     }
-    // The links to addresses that are gone end after their grace; it takes a refresh to see that.
+    // The links to addresses that are gone end with the first refresh after their grace.
     let mut wait = Wait::up_to(SOON, "the old links to end");
     loop {
-        application.client.health_check().await?;
         let links = application.client.status().await?;
         if links.len() == 3 {
             return Ok(());
@@ -97,11 +99,8 @@ async fn a_failover_that_no_call_runs_into_is_found_all_the_same() -> TestResult
         "on by default"
     );
     let cluster = partial_cluster(1).await;
-    let often = ClusterSettings::default()
-        .refresh_cooldown(Duration::from_millis(100))
-        .refresh_every(Duration::from_millis(300));
     let config = Config::cluster([local(cluster.nodes()[0].port())])
-        .cluster_settings(often)
+        .cluster_settings(often())
         .command_timeout(SOON);
     let application = Application::ready(config).await?;
     // The first one may still meet the refreshes that follow the start.
