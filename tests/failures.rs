@@ -22,6 +22,8 @@ mod revived;
 #[path = "failures/secrets.rs"]
 mod secrets;
 mod support;
+#[path = "failures/unsolicited.rs"]
+mod unsolicited;
 
 use crate::support::redis_cluster::{RedisCluster, RedisClusterOptions};
 use crate::support::redis_server::{RedisServer, RedisServerOptions};
