@@ -72,7 +72,7 @@ pub enum EventKind {
     Connected,
     /// The link came up again.
     Reconnected {
-        /// Attempts it took, the successful one included.
+        /// Attempts it took since the last connection ended, the successful one included.
         attempts: u32,
         /// From the end of the last connection to now.
         #[serde(with = "humantime_serde")]

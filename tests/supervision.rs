@@ -41,7 +41,8 @@ fn connects_fails_and_reconnects() {
         let EventKind::Reconnected { attempts, downtime } = event.kind else {
             panic!("{event}");
         };
-        assert_eq!((attempts, event.generation), (4, 4));
+        // Of this outage: the backoff counts on, because the link was not stable.
+        assert_eq!((attempts, event.generation), (2, 4));
         // Timers of actix are a millisecond late at most.
         assert!(secs(2) <= downtime && downtime < ms(2_050), "{downtime:?}");
     });

@@ -95,6 +95,8 @@ pub(crate) struct Life {
     epoch: Epoch,
     /// The number of the attempt under way or to come; 0 once the link was stable.
     attempt: u32,
+    /// Attempts since the link was last up, the one under way included.
+    tries: u32,
     crashes: CrashLog,
     previous_delay: Duration,
     attempt_began: Option<Instant>,
@@ -112,6 +114,7 @@ impl Life {
             generation: Generation(0),
             epoch: Epoch(0),
             attempt: 0,
+            tries: 0,
             crashes,
             previous_delay: Duration::ZERO,
             attempt_began: None,
@@ -223,15 +226,14 @@ impl Life {
         self.state = State::Up;
         let kind = if self.was_up {
             EventKind::Reconnected {
-                attempts: self.attempt,
-                downtime: self
-                    .down_since
-                    .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+                attempts: self.tries,
+                downtime: elapsed(self.down_since, now),
             }
         } else {
             EventKind::Connected
         };
         self.was_up = true;
+        self.tries = 0;
         self.down_since = None;
         // It succeeded: the next wait counts from the end of this connection.
         self.attempt_began = None;
@@ -314,6 +316,7 @@ impl Life {
         self.epoch.0 += 1;
         // A stable link that is renewed makes its first attempt.
         self.attempt = self.attempt.max(1);
+        self.tries = self.tries.saturating_add(1);
         self.attempt_began = Some(now);
         out.push(Action::Emit(EventKind::Connecting));
         out.push(Action::Spawn(self.generation));
@@ -345,6 +348,7 @@ impl Life {
         self.state = State::Stopped;
         self.epoch.0 += 1;
         self.attempt = 0;
+        self.tries = 0;
         self.was_up = false;
         self.down_since = None;
         out.push(Action::Emit(EventKind::Stopped));
@@ -370,22 +374,16 @@ impl Life {
             return;
         }
         self.attempt = self.attempt.saturating_add(1);
-        let down_for = self
-            .down_since
-            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let planned = self.settings.restart.delay(
             &cause,
             self.attempt,
             self.previous_delay,
-            down_for,
+            elapsed(self.down_since, now),
             &mut self.rng,
         );
         self.previous_delay = planned;
         // Between the starts of two attempts: a slow failure has waited long enough already.
-        let spent = self
-            .attempt_began
-            .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
-        let delay = planned.saturating_sub(spent);
+        let delay = planned.saturating_sub(elapsed(self.attempt_began, now));
         self.state = State::Backoff;
         out.push(Action::Emit(EventKind::Reconnecting {
             attempt: self.attempt,
@@ -394,6 +392,10 @@ impl Life {
         }));
         out.push(Action::Arm(Timer::Backoff(self.epoch), delay));
     }
+}
+
+fn elapsed(since: Option<Instant>, now: Instant) -> Duration {
+    since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
 }
 
 #[cfg(test)]

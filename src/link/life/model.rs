@@ -42,6 +42,8 @@ struct World {
     told: Told,
     newest: Generation,
     attempt: u32,
+    /// Attempts since it was last up.
+    tries: u32,
     was_up: bool,
     /// When it came up, while it is.
     up_since: Option<Instant>,
@@ -84,6 +86,7 @@ impl World {
             told: Told::Stopped,
             newest: Generation(0),
             attempt: 0,
+            tries: 0,
             was_up: false,
             up_since: None,
             succeeded: false,
@@ -264,6 +267,7 @@ impl World {
                     (false, true) => self.attempt + 1,
                     (false, false) => self.attempt.max(1),
                 };
+                self.tries += 1;
                 Told::Connecting
             }
             (Told::Connecting, EventKind::Connected) => {
@@ -272,7 +276,7 @@ impl World {
             }
             (Told::Connecting, EventKind::Reconnected { attempts, .. }) => {
                 assert!(self.was_up);
-                assert_eq!(*attempts, self.attempt);
+                assert_eq!(*attempts, self.tries);
                 self.comes_up()
             }
             (Told::Connecting, EventKind::ConnectFailed { attempt, .. }) => {
@@ -308,6 +312,7 @@ impl World {
             // Stopped while it was connecting: no failure.
             (Told::Connecting | Told::Down | Told::Waiting | Told::Parked, EventKind::Stopped) => {
                 (self.was_up, self.attempt, self.stopped_by) = (false, 0, None);
+                self.tries = 0;
                 Told::Stopped
             }
             _ => panic!("{kind:?} after {from:?}, at {input:?} in {before}"),
@@ -317,6 +322,7 @@ impl World {
     fn comes_up(&mut self) -> Told {
         self.up_since = Some(self.now);
         (self.was_up, self.succeeded) = (true, true);
+        self.tries = 0;
         Told::Up
     }
 

@@ -153,7 +153,7 @@ fn connecting_and_ready_is_connected_the_first_time_and_reconnected_later() {
         .timer(|_, e| Timer::Backoff(e))
         .after(2)
         .ready()
-        .is(Up, "Reconnected(2, 3s), stable after 10s");
+        .is(Up, "Reconnected(1, 3s), stable after 10s");
 }
 
 #[test]
