@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use everlink::redis::{ErrorKind, Outcome, cmd, pipe};
 
-use crate::application::{Application, TestResult};
-use crate::support::fake_node::{Action, Received};
+use crate::application::{Application, SOON, TestResult};
+use crate::support::answers::Answers;
+use crate::support::fake_node::{Action, FakeNode, Received};
 use crate::support::replies;
 use crate::two_nodes::{FOO, TwoNodes};
 
@@ -112,6 +113,36 @@ async fn moved_to_itself_for_ever_ends_with_an_error() -> TestResult {
             .await?,
         "first"
     );
+    Ok(())
+}
+
+#[actix::test]
+async fn a_redirect_while_the_client_ends_starts_no_new_link() -> TestResult {
+    for redirect in ["ASK", "MOVED"] {
+        let cluster = TwoNodes::start()?;
+        let third = FakeNode::start(Answers::new().script())?;
+        let application = Application::ready(cluster.config()).await?;
+        let text = format!("{redirect} {FOO} 127.0.0.1:{}", third.port());
+        let soon = Duration::from_millis(100);
+        cluster.with(1, "GET", move |_| {
+            Action::delayed(soon, replies::error(&text))
+        });
+        // Ends later: its node is still drained when the redirect comes.
+        cluster.with(0, "GET", move |_| {
+            Action::delayed(5 * soon, replies::bulk("first"))
+        });
+        let client = &application.client;
+        let bar = client.query::<String>(cmd("GET").arg("bar"));
+        let foo = application.error(cmd("GET").arg("foo"));
+        let (bar, error, ended) = tokio::join!(biased; bar, foo, client.shutdown(SOON));
+        assert_eq!(bar?, "first");
+        assert_eq!(
+            (error.code(), error.outcome()),
+            (Some(redirect), Outcome::Refused)
+        );
+        assert_eq!(ended?.drained, 2);
+        assert_eq!(third.connections(), 0, "{redirect}");
+    }
     Ok(())
 }
 
