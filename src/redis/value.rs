@@ -45,7 +45,8 @@ pub enum Value {
     Error(ServerError),
 }
 
-/// An error reply: a code word and a message, such as `WRONGTYPE Operation against …`.
+/// An error reply: a code word and a message, such as `WRONGTYPE Operation against …`. `Display`
+/// and `Debug` show its [`line`](ServerError::line).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerError(Bytes);
 
@@ -65,12 +66,29 @@ impl ServerError {
         std::str::from_utf8(&self.0[..end]).unwrap_or("")
     }
 
-    /// The whole line, as text; bytes that are not UTF-8 are replaced.
+    /// The line as text; bytes that are not UTF-8 are replaced. Where the server quotes arguments
+    /// of the command they are cut off: they may be secrets, and this goes into logs.
     pub fn line(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+        String::from_utf8_lossy(&self.0[..self.unquoted()])
     }
 
-    /// The whole line, as it came.
+    /// Where the server begins to quote arguments: `ERR unknown command 'X', with args beginning
+    /// with: …` and `ERR unknown subcommand '…'`.
+    fn unquoted(&self) -> usize {
+        const UNKNOWN: &[u8] = b"ERR unknown ";
+        let line = &self.0;
+        let kind = line.get(..UNKNOWN.len()).unwrap_or_default();
+        if !kind.eq_ignore_ascii_case(UNKNOWN) {
+            return line.len();
+        }
+        let is_subcommand = line[UNKNOWN.len()..].starts_with(b"subcommand");
+        let end: &[u8] = if is_subcommand { b" '" } else { b", with args" };
+        line.windows(end.len())
+            .position(|window| window == end)
+            .unwrap_or(line.len())
+    }
+
+    /// The whole line, as it came, quoted arguments included.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -157,4 +175,29 @@ fn write_short(f: &mut fmt::Formatter<'_>, kind: &str, bytes: &[u8]) -> fmt::Res
         write!(f, "… {} bytes", bytes.len())?;
     }
     f.write_str(")")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_none_of_the_arguments_that_the_server_quotes() {
+        let replies = [
+            "ERR unknown command 'FOO', with args beginning with: 's3cret' 'x'",
+            "ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `s3cret`, ",
+            "ERR Unknown subcommand or wrong number of arguments for 's3cret'. Try CONFIG HELP.",
+            "ERR unknown subcommand 's3cret'. Try CLIENT HELP.",
+        ];
+        for reply in replies {
+            let error = ServerError::new(Bytes::from(reply));
+            assert_eq!(error.code(), "ERR");
+            for shown in [error.to_string(), format!("{error:?}"), error.line().into()] {
+                assert!(!shown.contains("s3cret"), "{shown}");
+            }
+            assert!(error.as_bytes().ends_with(&reply.as_bytes()[20..]));
+        }
+        let error = ServerError::new(Bytes::from_static(b"WRONGTYPE Operation against a key"));
+        assert_eq!(error.line(), "WRONGTYPE Operation against a key");
+    }
 }
