@@ -93,6 +93,14 @@ impl Lane {
         self.lock().why_down()
     }
 
+    /// Why fast attempts were given up; none if they were not.
+    pub(crate) fn why_parked(&self) -> Option<Cause> {
+        match &self.lock().phase {
+            Phase::Parked(cause) => Some(cause.clone()),
+            Phase::Up | Phase::Down(_) | Phase::Finishing | Phase::Closed => None,
+        }
+    }
+
     pub(crate) fn is_suspect(&self) -> bool {
         self.suspect.load(Ordering::Relaxed)
     }

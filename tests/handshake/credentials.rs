@@ -74,6 +74,15 @@ async fn a_wrong_password_parks_the_link_and_fails_calls_at_once_until_it_is_rig
     assert!(began.elapsed() < Duration::from_secs(1));
     assert!(matches!(error.kind(), ErrorKind::Parked(cause) if cause.kind() == CauseKind::Denied));
     assert_eq!(error.outcome(), Outcome::NotSent);
+    let not_ready = application.client.ready(SOON).await.expect_err("parked");
+    assert!(
+        matches!(not_ready.kind(), ErrorKind::Parked(_)),
+        "{not_ready}"
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "waits for nothing"
+    );
     let report = application.client.health_check().await?;
     assert!(matches!(
         report.nodes[0].status,
@@ -131,7 +140,7 @@ async fn a_parked_link_is_probed_and_heals_by_itself() -> TestResult {
         .command(&["ACL", "SETUSER", "app", ">new"])
         .await?
         .refused()?;
-    application.client.ready(SOON).await?;
+    application.told("connected", 1).await;
     let whoami: String = application.client.query(cmd("ACL WHOAMI")).await?;
     assert_eq!(whoami, "app");
     Ok(())

@@ -106,6 +106,7 @@ async fn more_than_may_wait_is_not_put_off_but_told_at_once() -> TestResult {
     let get = || application.client.query::<String>(cmd("GET").arg("k"));
     let mut calls = FuturesUnordered::new();
     let refused = loop {
+        assert!(began.elapsed() < SOON, "nothing is refused");
         // As many as may wait in the lane; most of them are put off soon.
         calls.extend((0..10).map(|_| get()));
         let first = timeout(Duration::from_millis(20), calls.next()).await;

@@ -137,7 +137,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The deadline passed, or the router was stopped.
+    /// The deadline passed, or the router was stopped. A parked link (wrong password, …) does not
+    /// come up by itself soon: then it ends at once, with the cause.
     pub async fn ready(&self, timeout: Duration) -> Result<()> {
         let ready = AwaitReady { timeout };
         match &self.router {

@@ -178,7 +178,7 @@ impl<T: Topology> Handler<AwaitReady> for Router<T> {
         let shared = std::sync::Arc::clone(&self.core.shared);
         Box::pin(async move {
             match tokio::time::timeout(message.timeout, ready).await {
-                Ok(Ok(())) => Ok(()),
+                Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(Error::stopped()),
                 Err(_) => {
                     let kind = ErrorKind::Deadline(message.timeout);

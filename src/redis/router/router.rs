@@ -18,7 +18,7 @@ use crate::link::ReconnectNow;
 use crate::redis::command::{Command, CommandTable, cmd};
 use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
-use crate::redis::error::{Error, Result};
+use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
 use crate::redis::lane::Lane;
 use crate::redis::request::{Answer, Request, Responder};
@@ -54,7 +54,7 @@ pub(crate) struct Core {
     pub(crate) narrator: Narrator,
     maker: Option<NodeMaker>,
     pub(super) put_off: PutOff,
-    ready_waiters: Vec<oneshot::Sender<()>>,
+    ready_waiters: Vec<oneshot::Sender<Result<()>>>,
     learned: Learned,
     reconnected: HashMap<Endpoint, Instant>,
 }
@@ -177,12 +177,21 @@ impl<T: Topology> Router<T> {
     }
 
     pub(crate) fn settle_ready(&mut self) {
-        let ready = self.with(|topology, core| topology.is_ready(core)) == Some(true);
-        if ready {
-            for waiter in self.core.ready_waiters.drain(..) {
-                // An error means that nobody waits any more.
-                let _ = waiter.send(());
-            }
+        let answer = if self.with(|topology, core| topology.is_ready(core)) == Some(true) {
+            Ok(())
+        } else if let Some((endpoint, cause)) = self.core.shared.parked() {
+            // It will not come up within anybody's patience.
+            let error = Error::new(ErrorKind::Parked(cause), Outcome::NotSent);
+            Err(match endpoint {
+                Some(endpoint) => error.at(&endpoint),
+                None => error,
+            })
+        } else {
+            return;
+        };
+        for waiter in self.core.ready_waiters.drain(..) {
+            // An error means that nobody waits any more.
+            drop(waiter.send(answer.clone()));
         }
     }
 
@@ -273,7 +282,7 @@ impl Core {
         }
     }
 
-    pub(crate) fn await_ready(&mut self) -> oneshot::Receiver<()> {
+    pub(crate) fn await_ready(&mut self) -> oneshot::Receiver<Result<()>> {
         let (done, ready) = oneshot::channel();
         self.ready_waiters.retain(|waiter| !waiter.is_closed());
         self.ready_waiters.push(done);

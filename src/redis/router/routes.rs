@@ -95,6 +95,19 @@ impl Shared {
 
     /// A node that is not connected, and why; or why no node is known.
     pub(crate) fn down(&self) -> Option<(Option<Endpoint>, Cause)> {
+        self.first_lane(Lane::why_down)
+    }
+
+    /// A node that will not come up by itself soon, and why; or that no node can be known.
+    pub(crate) fn parked(&self) -> Option<(Option<Endpoint>, Cause)> {
+        self.first_lane(Lane::why_parked)
+    }
+
+    /// The first lane with such a cause, among those that routes lead to.
+    fn first_lane(
+        &self,
+        why: impl Fn(&Lane) -> Option<Cause>,
+    ) -> Option<(Option<Endpoint>, Cause)> {
         let routes = self.routes.load();
         let lanes = match &routes.keys {
             KeyRoutes::Nowhere => std::slice::from_ref(&self.limbo),
@@ -104,7 +117,7 @@ impl Shared {
         };
         lanes
             .iter()
-            .find_map(|lane| Some((lane.endpoint().cloned(), lane.why_down()?)))
+            .find_map(|lane| Some((lane.endpoint().cloned(), why(lane)?)))
     }
 
     /// Publishes what changed, and places what waited for it.
