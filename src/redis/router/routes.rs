@@ -239,7 +239,8 @@ impl Shared {
         }
     }
 
-    /// Places what waits in a lane that is not well and belongs to another node by now.
+    /// Places what waits in a lane that is not well and belongs to another node by now. What an
+    /// `ASK` led there stays: the slot's owner would send it there again.
     pub(crate) fn place_waiting(&self, lane: &Arc<Lane>) {
         let routes = self.routes.load();
         // Asked before the lane is locked: which node is well is asked of the lanes themselves.
@@ -249,7 +250,7 @@ impl Shared {
                 Some(slot) => routes.lane(Some(slot)),
                 None => keyless,
             };
-            serving.is_none_or(|serving| !Arc::ptr_eq(serving, lane))
+            !request.asking && serving.is_none_or(|serving| !Arc::ptr_eq(serving, lane))
         };
         for request in lane.extract(elsewhere) {
             self.place_by(&routes, request);

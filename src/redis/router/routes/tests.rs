@@ -120,3 +120,31 @@ fn a_stopped_client_answers_everything_as_not_sent() {
         assert_eq!(error.outcome(), Outcome::NotSent);
     }
 }
+
+#[test]
+fn what_an_ask_led_to_a_node_that_is_down_waits_for_that_node() {
+    let shared = shared(Mode::Cluster);
+    let endpoint = Endpoint::tcp("localhost", 1);
+    let (map, index) = SlotMap::empty().with_node(&endpoint).expect("room");
+    let map = map.with_moved(Slot::of(b"a"), index);
+    let owner = up(1);
+    shared.publish(|routes| {
+        routes.keys = KeyRoutes::Slots {
+            map: Arc::new(map),
+            lanes: Arc::from([Arc::clone(&owner)]),
+        }
+    });
+    let importing = up(2);
+    importing.down(None);
+    // One came by ASK, the other by an old map.
+    for asking in [true, false] {
+        let _answer = dispatch(&shared, cmd("GET").arg("a"));
+        let mut request = owner.empty().pop().expect("one");
+        request.asking = asking;
+        drop(importing.submit(request));
+    }
+    shared.place_waiting(&importing);
+    // The owner would only send it here again, and each time counts as a redirect.
+    assert_eq!(importing.empty().len(), 1);
+    assert_eq!(owner.empty().len(), 1);
+}
