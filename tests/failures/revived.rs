@@ -42,7 +42,7 @@ async fn used_up_attempts_leave_a_client_that_can_be_revived() -> TestResult {
             assert_eq!(status[0].state, LinkState::Parked);
             assert_eq!(application.client.reconnect().await?, []);
         }
-        application.client.ready(SOON).await?;
+        application.told("reconnected", 1).await;
         let count: u32 = application.client.query(cmd("INCR").arg("n")).await?;
         assert_eq!(count, 1);
     }
