@@ -8,7 +8,7 @@ use everlink::policy::{Attempts, Backoff, RestartPolicy};
 use everlink::redis::config::Supervision;
 use everlink::redis::{Config, ErrorKind, Outcome, cmd};
 
-use crate::application::{Application, SOON, TestResult, local, serving};
+use crate::application::{Application, TestResult, local, serving};
 use crate::volatile;
 
 #[actix::test]
