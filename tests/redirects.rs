@@ -11,6 +11,8 @@ mod broken_streams;
 mod moved_away;
 #[path = "redirects/passing_states.rs"]
 mod passing_states;
+#[path = "redirects/retries.rs"]
+mod retries;
 mod support;
 #[path = "redirects/two_nodes.rs"]
 mod two_nodes;

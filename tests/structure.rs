@@ -18,11 +18,12 @@ const ORDER: [&[&str]; 8] = [
 ];
 
 /// The same within `redis`.
-const REDIS_ORDER: [&[&str]; 13] = [
+const REDIS_ORDER: [&[&str]; 14] = [
     &["value", "error"],
     &["slot"],
     &["resp"],
     &["from_value"],
+    &["retry"],
     &["command"],
     &["config"],
     &["cluster"],
@@ -46,7 +47,7 @@ const REEXPORTED: [(&str, &str); 7] = [
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "secret.rs",
     "endpoint.rs",
     "exit.rs",
@@ -57,6 +58,7 @@ const PURE: [&str; 13] = [
     "redis/slot.rs",
     "redis/resp/",
     "redis/from_value/",
+    "redis/retry.rs",
     "redis/command/",
     "redis/config/",
     "redis/cluster/",

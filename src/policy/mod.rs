@@ -1,7 +1,7 @@
 //! Decisions about restarts and dials, as pure values: how long to wait before the next attempt
 //! ([`Backoff`], [`Jitter`]), what a link does after a failure ([`RestartPolicy`]), how many
-//! crashes are too many ([`Intensity`], [`CrashLog`]), and how many dials a process makes
-//! ([`Governor`]).
+//! crashes are too many ([`Intensity`], [`CrashLog`]), how many dials a process makes
+//! ([`Governor`]), and how much load retries may add ([`RetryBudget`], [`RetryAccount`]).
 //!
 //! Nothing here reads a clock or holds a random source: the time is an argument, and so is the
 //! generator. Equal arguments give equal answers.
@@ -33,6 +33,7 @@ mod intensity;
 mod jitter;
 mod refused;
 mod restart;
+mod retry_budget;
 
 pub use attempts::Attempts;
 pub use backoff::Backoff;
@@ -42,3 +43,4 @@ pub use intensity::{CrashLog, Intensity};
 pub use jitter::{Jitter, Ratio};
 pub use refused::RefusedCap;
 pub use restart::RestartPolicy;
+pub use retry_budget::{RetryAccount, RetryBudget};

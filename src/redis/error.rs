@@ -65,6 +65,18 @@ pub enum ErrorKind {
     /// The connection was lost while the command was in flight.
     #[error("connection lost: {0}")]
     Lost(#[source] Cause),
+    /// It was written, and not answered within its policy's time for one attempt.
+    #[error("not answered within {0:?}")]
+    Unanswered(Duration),
+    /// It was sent again as often as its [`RetryPolicy`](crate::redis::RetryPolicy) allows.
+    #[error("gave up after {retries} {}: {last}", if *.retries == 1 { "retry" } else { "retries" })]
+    Exhausted {
+        /// How often it was sent again.
+        retries: u32,
+        /// What went wrong the last time.
+        #[source]
+        last: Box<ErrorKind>,
+    },
     /// The link is down, and the configuration says not to wait.
     #[error("link is down{}", after_colon(.0.as_ref()))]
     Down(#[source] Option<Cause>),
@@ -186,12 +198,7 @@ impl Error {
     /// What lies behind it, if it is known: why the link was down while a deadline passed, why the
     /// connection was lost, why the link is parked.
     pub fn cause(&self) -> Option<&Cause> {
-        match &self.0.kind {
-            ErrorKind::Lost(cause) | ErrorKind::Parked(cause) | ErrorKind::Down(Some(cause)) => {
-                Some(cause)
-            }
-            _ => self.0.reason.as_ref(),
-        }
+        self.0.kind.cause().or(self.0.reason.as_ref())
     }
 
     /// The name of the command, such as `INCR`. Never its arguments.
@@ -199,10 +206,25 @@ impl Error {
         self.0.command.as_deref()
     }
 
-    /// The code word of the server's error reply, such as `WRONGTYPE`.
+    /// The code word of the server's error reply, such as `WRONGTYPE`; after retries, of the last.
     pub fn code(&self) -> Option<&str> {
-        match &self.0.kind {
-            ErrorKind::Server(error) => Some(error.code()),
+        self.0.kind.code()
+    }
+}
+
+impl ErrorKind {
+    fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Lost(cause) | Self::Parked(cause) | Self::Down(Some(cause)) => Some(cause),
+            Self::Exhausted { last, .. } => last.cause(),
+            _ => None,
+        }
+    }
+
+    fn code(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) => Some(error.code()),
+            Self::Exhausted { last, .. } => last.code(),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 //! serve, or news of the node.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix::{Message, WeakRecipient};
 use bytes::Bytes;
@@ -28,12 +29,41 @@ pub(crate) enum Reason {
     Reply(ServerError),
     /// The connection was lost before it answered; the request is repeatable, or was not sent.
     Lost(Cause),
+    /// It did not answer within this time; the request is repeatable.
+    Unanswered(Duration),
 }
 
 impl Bounced {
+    /// The request, to be tried again, with what its answer is if no other comes in time.
+    pub(crate) fn remember(self) -> Request {
+        let mut request = self.request;
+        if let Reason::Reply(error) = self.reason {
+            // A copy: the reply is a part of a larger buffer, which would be kept with it.
+            let line = Bytes::copy_from_slice(error.as_bytes());
+            request.refusal = Some(Box::new(Refusal {
+                error: ServerError::new(line),
+                endpoint: self.endpoint,
+            }));
+        }
+        request
+    }
+
     /// Nothing more can be done: why the node did not serve it is the answer.
     pub(crate) fn answer(self) {
         self.reason.answer(self.request, Some(&self.endpoint));
+    }
+
+    /// It was tried again as often as it may be.
+    pub(crate) fn answer_exhausted(self) {
+        let retries = self.request.retries.all;
+        if retries == 0 {
+            self.answer();
+            return;
+        }
+        let (last, outcome) = self.reason.kind_and_outcome(&self.request);
+        let last = Box::new(last);
+        let kind = ErrorKind::Exhausted { retries, last };
+        self.request.fail(kind, outcome, Some(&self.endpoint));
     }
 }
 
@@ -50,16 +80,15 @@ impl Refused {
     pub(crate) fn answer(self) {
         Reason::Reply(self.error).answer(self.request, Some(&self.endpoint));
     }
+}
 
-    /// The request, to be tried again, with what its answer is if no other comes in time.
-    pub(crate) fn remember(mut self) -> Request {
-        // A copy: the reply is a part of a larger buffer, which would be kept with it.
-        let line = Bytes::copy_from_slice(self.error.as_bytes());
-        self.request.refusal = Some(Box::new(Refusal {
-            error: ServerError::new(line),
-            endpoint: self.endpoint,
-        }));
-        self.request
+impl From<Refused> for Bounced {
+    fn from(refused: Refused) -> Self {
+        Self {
+            request: refused.request,
+            endpoint: refused.endpoint,
+            reason: Reason::Reply(refused.error),
+        }
     }
 }
 
@@ -123,14 +152,15 @@ impl Handoff {
 impl Reason {
     /// Answers a request for which nothing more can be done.
     pub(crate) fn answer(self, request: Request, endpoint: Option<&Endpoint>) {
+        let (kind, outcome) = self.kind_and_outcome(&request);
+        request.fail(kind, outcome, endpoint);
+    }
+
+    fn kind_and_outcome(self, request: &Request) -> (ErrorKind, Outcome) {
         match self {
-            Self::Reply(error) => {
-                request.fail(ErrorKind::Server(error), Outcome::Refused, endpoint);
-            }
-            Self::Lost(cause) => {
-                let outcome = request.outcome_without_reply();
-                request.fail(ErrorKind::Lost(cause), outcome, endpoint);
-            }
+            Self::Reply(error) => (ErrorKind::Server(error), Outcome::Refused),
+            Self::Lost(cause) => (ErrorKind::Lost(cause), request.outcome_without_reply()),
+            Self::Unanswered(timeout) => (ErrorKind::Unanswered(timeout), Outcome::Unknown),
         }
     }
 }

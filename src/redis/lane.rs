@@ -67,6 +67,7 @@ impl Lane {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 weight: 0,
+                taken: 0,
                 phase: Phase::Down(None),
                 earliest: None,
                 consumer: None,
@@ -86,6 +87,11 @@ impl Lane {
     /// Up, and its connection hears from its node.
     pub(crate) fn is_well(&self) -> bool {
         !self.is_suspect() && self.is_up()
+    }
+
+    /// Requests that connections have taken from here, ever.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken
     }
 
     /// Why there is no connection; none if there is one.
@@ -168,6 +174,7 @@ impl Lane {
             if request.deadline <= now || request.is_abandoned() {
                 overdue.push(request);
             } else {
+                state.taken += 1;
                 wanted = take(request);
             }
         }

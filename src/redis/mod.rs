@@ -21,6 +21,7 @@
 //! | `slot` | hash slots and hash tags | yes |
 //! | [`resp`] | from bytes to replies, within limits | yes |
 //! | [`from_value`] | from replies to Rust values | yes |
+//! | `retry` | when a command is sent again: the settings | yes |
 //! | [`command`] | commands, their arguments, keys and flags | yes |
 //! | [`config`] | the configuration | yes |
 //! | [`cluster`] | redirects, topology, slot map | yes |
@@ -42,6 +43,7 @@ mod lane;
 mod refusal;
 mod request;
 pub mod resp;
+mod retry;
 mod router;
 mod slot;
 mod value;
@@ -51,6 +53,7 @@ pub use config::Config;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use from_value::FromValue;
 pub use request::Replies;
+pub use retry::{Failure, RetryMode, RetryPolicy};
 pub use router::{
     AnyRouter, AwaitReady, Client, Cluster, ClusterRouter, Dispatching, HealthCheck, HealthReport,
     HealthStatus, NodeHealth, OneServer, Reconnect, Router, Shutdown, ShutdownSummary, Standalone,

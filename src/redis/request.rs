@@ -9,6 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::redis::command::Wire;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
+use crate::redis::retry::{Failure, RetryPolicy};
 use crate::redis::slot::Slot;
 use crate::redis::value::{ServerError, Value};
 
@@ -22,28 +23,45 @@ pub(crate) struct Request {
     pub(crate) wire: Wire,
     /// The slot of its keys; none for a command without a key.
     pub(crate) slot: Option<Slot>,
-    /// Reading or idempotent: sending it twice changes nothing.
+    /// It may be sent again though it may have been executed: it only reads, or is idempotent, or
+    /// its caller wants it at least once.
     pub(crate) repeatable: bool,
+    /// Its own policy, in place of the client's.
+    pub(crate) retry: Option<Arc<RetryPolicy>>,
+    /// It is never sent again, whatever the policy says.
+    pub(crate) once: bool,
     /// A script or function, of which a part may have run before an error.
     pub(crate) script: bool,
     /// Send `ASKING` before it.
     pub(crate) asking: bool,
     /// Redirects followed so far.
     pub(crate) redirects: u8,
-    /// Times it was put off because a server was not able to serve it.
-    pub(crate) put_offs: u8,
-    /// Times its connection was lost before it was answered.
-    pub(crate) losses: u8,
+    /// How often it was tried again.
+    pub(crate) retries: Retries,
     /// Why it was put off the last time: should its deadline pass, that is its answer.
     pub(crate) refusal: Option<Box<Refusal>>,
     /// When its call must end.
     pub(crate) deadline: Instant,
     /// The length of that deadline, for the error that tells of it.
     pub(crate) timeout: Duration,
+    /// When its present sending must be answered; at most the deadline.
+    pub(crate) due: Instant,
     /// The last byte of a sending of it, this one or an earlier one, may have been handed to the
     /// kernel, and no reply to that came.
     pub(crate) perhaps_sent: bool,
     responder: Responder,
+}
+
+/// How often a request was tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Retries {
+    pub(crate) all: u32,
+    /// Since the topology was last read anew for it.
+    pub(crate) this_round: u32,
+    /// How often it was.
+    pub(crate) rounds: u32,
+    /// Because its connection was lost before it was answered.
+    pub(crate) after_loss: u8,
 }
 
 /// An error reply after which a request is tried again, and who gave it.
@@ -78,10 +96,12 @@ impl Request {
             script: false,
             asking: false,
             redirects: 0,
-            put_offs: 0,
-            losses: 0,
+            retry: None,
+            once: false,
+            retries: Retries::default(),
             refusal: None,
             deadline,
+            due: deadline,
             timeout,
             perhaps_sent: false,
             responder,
@@ -94,6 +114,21 @@ impl Request {
             refusal.error.as_bytes().len() + size_of::<Refusal>()
         });
         self.wire.as_bytes().len() + size_of::<Self>() + refusal
+    }
+
+    /// What says when it is sent again.
+    pub(crate) fn policy<'a>(&'a self, configured: &'a RetryPolicy) -> &'a RetryPolicy {
+        self.retry.as_deref().unwrap_or(configured)
+    }
+
+    /// It is written now: until when must it be answered?
+    pub(crate) fn begin_attempt(&mut self, now: Instant, configured: &RetryPolicy) {
+        if let Some(timeout) = self.policy(configured).attempt_timeout
+            && self.repeatable
+            && self.policy(configured).is_on(Failure::Timeout)
+        {
+            self.due = self.deadline.min(now + timeout);
+        }
     }
 
     /// Nobody waits for the answer any more.

@@ -102,7 +102,7 @@ async fn what_cannot_be_a_reply_kills_the_connection() -> TestResult {
         let error = application.error(incr).await;
         // A read may be sent again; it is not for ever.
         assert!(
-            matches!(error.kind(), ErrorKind::Lost(_)),
+            matches!(error.kind(), ErrorKind::Exhausted { retries: 3, last } if is_lost(last)),
             "{shown}: {error:?}"
         );
         assert_eq!(error.outcome(), Outcome::Unknown, "{shown}");
@@ -112,6 +112,10 @@ async fn what_cannot_be_a_reply_kills_the_connection() -> TestResult {
         echoes_are_in_step(&application).await?;
     }
     Ok(())
+}
+
+fn is_lost(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Lost(_))
 }
 
 #[actix::test]
@@ -150,7 +154,7 @@ async fn the_limits_of_the_configuration_hold() -> TestResult {
         };
         let get = cmd("GET").arg("k").timeout(timeout);
         let error = application.error(get).await;
-        let lost = matches!(error.kind(), ErrorKind::Lost(_));
+        let lost = matches!(error.kind(), ErrorKind::Exhausted { last, .. } if is_lost(last));
         assert_eq!(lost, refused, "{}: {error:?}", bytes.escape_ascii());
     }
     Ok(())

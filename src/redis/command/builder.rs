@@ -10,11 +10,13 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::redis::command::arg::{ArgWriter, Decimal, ToArgs};
+use crate::redis::retry::{RetryMode, RetryPolicy};
 use crate::redis::slot::Slot;
 
 /// Room in front of the arguments for `*<count>\r\n`, whose length is known only at the end:
@@ -47,6 +49,8 @@ pub struct Command {
     /// Where in the header the first line starts.
     start: u8,
     idempotent: bool,
+    retry_mode: Option<RetryMode>,
+    retry: Option<Arc<RetryPolicy>>,
     made: Instant,
 }
 
@@ -62,6 +66,8 @@ impl Command {
             route: None,
             start: 0,
             idempotent: false,
+            retry_mode: None,
+            retry: None,
             made: tokio::time::Instant::now().into_std(),
         };
         let mut words = name.split_ascii_whitespace();
@@ -91,6 +97,19 @@ impl Command {
     /// first outcome remained unknown. Commands that only read need no such promise.
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// When this command is sent again, in place of what the client's configuration says.
+    pub fn retry(mut self, policy: impl Into<Arc<RetryPolicy>>) -> Self {
+        self.retry = Some(policy.into());
+        self
+    }
+
+    /// Whether this command may be sent again; how often and how far apart stays as it is
+    /// configured. Comes before the mode of a policy given by [`Command::retry`].
+    pub fn retry_mode(mut self, mode: RetryMode) -> Self {
+        self.retry_mode = Some(mode);
         self
     }
 
@@ -145,6 +164,30 @@ impl Command {
         self.timeout
     }
 
+    /// What [`Command::retry_mode`] was given, or else the mode of the policy that
+    /// [`Command::retry`] was given.
+    pub fn own_retry_mode(&self) -> Option<RetryMode> {
+        self.retry_mode.or_else(|| Some(self.retry.as_ref()?.mode))
+    }
+
+    pub(crate) fn own_retry(&self) -> Option<&Arc<RetryPolicy>> {
+        self.retry.as_ref()
+    }
+
+    /// Gives it a policy and a mode where it has none of its own.
+    pub(crate) fn inherit_retry(
+        &mut self,
+        mode: Option<RetryMode>,
+        retry: Option<&Arc<RetryPolicy>>,
+    ) {
+        if self.own_retry_mode().is_none() {
+            self.retry_mode = mode;
+        }
+        if self.retry.is_none() {
+            self.retry = retry.cloned();
+        }
+    }
+
     /// Whether [`Command::idempotent`] was called.
     pub fn is_idempotent(&self) -> bool {
         self.idempotent
@@ -190,6 +233,7 @@ impl Clone for Command {
     fn clone(&self) -> Self {
         Self {
             buf: self.buf.clone(),
+            retry: self.retry.clone(),
             made: tokio::time::Instant::now().into_std(),
             ..*self
         }

@@ -1,8 +1,10 @@
 //! Several commands sent as one: [`pipe`], [`Pipeline`].
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::redis::command::builder::Command;
+use crate::redis::retry::{RetryMode, RetryPolicy};
 
 /// An empty pipeline.
 pub fn pipe() -> Pipeline {
@@ -20,6 +22,8 @@ pub fn pipe() -> Pipeline {
 pub struct Pipeline {
     commands: Vec<Command>,
     timeout: Option<Duration>,
+    retry_mode: Option<RetryMode>,
+    retry: Option<Arc<RetryPolicy>>,
     made: Instant,
 }
 
@@ -39,6 +43,20 @@ impl Pipeline {
     /// client's command deadline, and the timeouts of the commands in it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// When its commands are sent again, each by itself, in place of what the client's
+    /// configuration says. A command that has a policy or a mode of its own keeps it.
+    pub fn retry(mut self, policy: impl Into<Arc<RetryPolicy>>) -> Self {
+        self.retry = Some(policy.into());
+        self
+    }
+
+    /// Whether its commands may be sent again, each by itself. A command that has a mode of its
+    /// own keeps it.
+    pub fn retry_mode(mut self, mode: RetryMode) -> Self {
+        self.retry_mode = Some(mode);
         self
     }
 
@@ -84,6 +102,8 @@ impl FromIterator<Command> for Pipeline {
         Self {
             commands: commands.into_iter().collect(),
             timeout: None,
+            retry_mode: None,
+            retry: None,
             made: tokio::time::Instant::now().into_std(),
         }
     }
@@ -93,7 +113,13 @@ impl IntoIterator for Pipeline {
     type Item = Command;
     type IntoIter = std::vec::IntoIter<Command>;
 
-    fn into_iter(self) -> Self::IntoIter {
+    fn into_iter(mut self) -> Self::IntoIter {
+        let mode = self.retry_mode.or_else(|| Some(self.retry.as_ref()?.mode));
+        if mode.is_some() {
+            for command in &mut self.commands {
+                command.inherit_retry(mode, self.retry.as_ref());
+            }
+        }
         self.commands.into_iter()
     }
 }

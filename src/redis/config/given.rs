@@ -10,9 +10,10 @@ use super::tcp::Tcp;
 use super::timeouts::GivenTimeouts;
 use super::topology::{ClusterSettings, Mode};
 use crate::endpoint::{Endpoint, LinkName};
-use crate::policy::RestartPolicy;
+use crate::policy::{RestartPolicy, RetryBudget};
 use crate::redis::error::{Error, Result};
 use crate::redis::resp::ReplyLimits;
+use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
 
 /// The serialized form of a [`Config`](super::Config). What a URL can set too is optional, so that a field
@@ -38,6 +39,8 @@ pub(super) struct Given {
     pub(super) restart: RestartPolicy,
     pub(super) supervision: Supervision,
     pub(super) waiting: Waiting,
+    pub(super) retry: RetryPolicy,
+    pub(super) retry_budget: RetryBudget,
     pub(super) in_flight: InFlight,
     pub(super) limits: ReplyLimits,
     pub(super) cluster: ClusterSettings,
@@ -170,6 +173,8 @@ mod tests {
             "health",
             "supervision",
             "waiting",
+            "retry",
+            "retry_budget",
             "in_flight",
             "cluster",
         ] {

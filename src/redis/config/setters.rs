@@ -11,8 +11,9 @@ use super::tcp::Tcp;
 use super::timeouts::Timeouts;
 use super::topology::ClusterSettings;
 use crate::endpoint::LinkName;
-use crate::policy::RestartPolicy;
+use crate::policy::{RestartPolicy, RetryBudget};
 use crate::redis::resp::ReplyLimits;
+use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
 
 impl Config {
@@ -118,6 +119,20 @@ impl Config {
         self
     }
 
+    /// Sets [`retry`](Self::retry); see [`RetryPolicy`] for defaults and errors.
+    #[must_use]
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets [`retry_budget`](Self::retry_budget); default 20 % of the traffic and 10 a second.
+    #[must_use]
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.retry_budget = budget;
+        self
+    }
+
     /// Sets [`restart`](Self::restart); see [`RestartPolicy`] for defaults.
     #[must_use]
     pub fn restart(mut self, restart: RestartPolicy) -> Self {
@@ -179,6 +194,8 @@ mod tests {
             .health(Health::default().enabled(false))
             .supervision(Supervision::default().park_probe(None))
             .waiting(Waiting::default().requests(7))
+            .retry(RetryPolicy::default().max_losses(10))
+            .retry_budget(RetryBudget::new(0.5, 6).expect("valid"))
             .in_flight(InFlight::default().requests(8))
             .cluster_settings(ClusterSettings::default().max_redirects(9))
             .endpoint_map(map.clone());
@@ -198,6 +215,8 @@ mod tests {
         expected.health.enabled = false;
         expected.supervision.park_probe = None;
         expected.waiting.requests = 7;
+        expected.retry.max_losses = 10;
+        expected.retry_budget = RetryBudget::new(0.5, 6).expect("valid");
         expected.in_flight.requests = 8;
         expected.cluster.max_redirects = 9;
         expected.endpoint_map = map;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::positive;
 use super::credentials::{Protocol, check_client_name, check_login};
 use super::endpoint_map::EndpointMap;
 use super::given::Given;
@@ -15,9 +16,10 @@ use super::topology::{ClusterSettings, Mode};
 use super::transport::check_endpoint;
 use super::url;
 use crate::endpoint::{Endpoint, LinkName};
-use crate::policy::RestartPolicy;
+use crate::policy::{RestartPolicy, RetryBudget};
 use crate::redis::error::{Error, Result};
 use crate::redis::resp::ReplyLimits;
+use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
 
 /// The configuration of a Redis client, standalone or cluster.
@@ -69,6 +71,10 @@ pub struct Config {
     pub supervision: Supervision,
     /// The queue of requests that wait for a connection.
     pub waiting: Waiting,
+    /// When a command is sent again.
+    pub retry: RetryPolicy,
+    /// How much load retries may add to each node.
+    pub retry_budget: RetryBudget,
     /// What a connection may have in flight.
     pub in_flight: InFlight,
     /// How large a reply may be.
@@ -98,6 +104,8 @@ impl Config {
             restart: given.restart,
             supervision: given.supervision,
             waiting: given.waiting,
+            retry: given.retry,
+            retry_budget: given.retry_budget,
             in_flight: given.in_flight,
             limits: given.limits,
             cluster: given.cluster,
@@ -162,6 +170,9 @@ impl Config {
         self.health.check()?;
         self.supervision.check()?;
         self.waiting.check()?;
+        if let Some(timeout) = self.retry.attempt_timeout {
+            positive("retry.attempt_timeout", timeout)?;
+        }
         self.in_flight.check()?;
         self.limits.validate()?;
         self.cluster.check()
@@ -261,6 +272,10 @@ mod tests {
             (
                 local().waiting(Waiting::default().bytes(0)),
                 "waiting.bytes is 0",
+            ),
+            (
+                local().retry(RetryPolicy::default().attempt_timeout(Some(zero))),
+                "retry.attempt_timeout",
             ),
             (
                 local().in_flight(InFlight::default().bytes(0)),

@@ -38,7 +38,7 @@ pub(crate) struct InFlight {
     answered: u64,
     weight: usize,
     overdue: usize,
-    /// No entry has an earlier deadline.
+    /// No request here is due earlier.
     earliest: Option<Instant>,
 }
 
@@ -81,9 +81,9 @@ impl InFlight {
         if let Expected::Request(request) = &mut expected {
             perhaps_sent_before = std::mem::replace(&mut request.perhaps_sent, true);
             self.weight += request.weight();
-            let deadline = request.deadline;
-            if self.earliest.is_none_or(|earliest| deadline < earliest) {
-                self.earliest = Some(deadline);
+            let due = request.due;
+            if self.earliest.is_none_or(|earliest| due < earliest) {
+                self.earliest = Some(due);
             }
         }
         self.entries.push_back(Entry {
@@ -138,7 +138,8 @@ impl InFlight {
         Some(expected)
     }
 
-    /// Takes out the requests whose deadline has passed; their places stay.
+    /// Takes out the requests that are overdue: whose deadline has passed, or the time of this
+    /// attempt. Their places stay.
     ///
     /// Their bytes may still leave the write buffer later, so each counts as perhaps sent.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<Request> {
@@ -151,9 +152,9 @@ impl InFlight {
             let Expected::Request(request) = &entry.expected else {
                 continue;
             };
-            if request.deadline > now {
-                let deadline = request.deadline;
-                self.earliest = Some(self.earliest.map_or(deadline, |known| known.min(deadline)));
+            if request.due > now {
+                let due = request.due;
+                self.earliest = Some(self.earliest.map_or(due, |known| known.min(due)));
                 continue;
             }
             if let Expected::Request(request) =

@@ -195,7 +195,9 @@ impl Pump {
             return;
         };
         let outcome = outcome_of(&error, request.script);
-        if outcome.is_refused() && Signal::of(&error, endpoint) != Signal::None {
+        let passing = Signal::of(&error, endpoint) != Signal::None
+            || request.policy(&self.config.retry).is_code(error.code());
+        if outcome.is_refused() && passing {
             self.handoff.bounce(request, endpoint, Reason::Reply(error));
             return;
         }
@@ -222,7 +224,8 @@ impl Pump {
             config,
             ..
         } = self;
-        let left = lane.take(cx, now, |request| {
+        let left = lane.take(cx, now, |mut request| {
+            request.begin_attempt(now, &config.retry);
             if request.asking {
                 unwritten.extend_from_slice(ASKING);
                 in_flight.push(Expected::Asking, ASKING.len());
@@ -273,7 +276,7 @@ impl Pump {
                 cx.waker().wake_by_ref();
             }
             for request in expired {
-                request.expire(self.lane.endpoint());
+                self.overdue(request, now);
             }
             let in_flight = !self.in_flight.is_empty();
             let overdue = self.in_flight.has_overdue();
@@ -302,6 +305,19 @@ impl Pump {
                 .min();
             self.sleep_until(next, cx);
             return Poll::Pending;
+        }
+    }
+
+    /// Answers a request whose deadline passed; gives back one whose attempt took too long.
+    fn overdue(&self, mut request: Request, now: Instant) {
+        match self.lane.endpoint() {
+            Some(endpoint) if request.deadline > now => {
+                request.asking = false;
+                let timeout = request.policy(&self.config.retry).attempt_timeout;
+                let reason = Reason::Unanswered(timeout.unwrap_or_default());
+                self.handoff.bounce(request, endpoint, reason);
+            }
+            endpoint => request.expire(endpoint),
         }
     }
 

@@ -11,6 +11,8 @@ use crate::redis::request::Request;
 pub(super) struct State {
     pub(super) queue: VecDeque<Request>,
     pub(super) weight: usize,
+    /// Requests that connections have taken, ever.
+    pub(super) taken: u64,
     pub(super) phase: Phase,
     /// No waiting request has an earlier deadline.
     pub(super) earliest: Option<Instant>,

@@ -9,6 +9,7 @@ use std::time::Instant;
 use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use rand::seq::SliceRandom;
 
+use crate::endpoint::Endpoint;
 use crate::event::{EventKind, RefreshTrigger};
 use crate::exit::{Cause, CauseKind, Class};
 use crate::link::{Distrust, Stop};
@@ -18,6 +19,7 @@ use crate::redis::handoff::{News, NodeNews, Refused};
 use crate::redis::lane::Lane;
 use crate::redis::router::node::Node;
 use crate::redis::router::refresh::{Question, Reading};
+use crate::redis::router::retry::retry;
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router, now};
 use crate::redis::router::routes::KeyRoutes;
@@ -40,6 +42,8 @@ pub struct Cluster {
     again: Option<RefreshTrigger>,
     last_begun: Option<Instant>,
     failures: u32,
+    /// A node that the next refresh does not ask: requests failed there again and again.
+    past: Option<Endpoint>,
     timer: Option<(Instant, SpawnHandle)>,
 }
 
@@ -58,6 +62,7 @@ impl Topology for Cluster {
             again: None,
             last_begun: None,
             failures: 0,
+            past: None,
             timer: None,
         }
     }
@@ -84,13 +89,20 @@ impl Topology for Cluster {
             Signal::Moved(redirect) | Signal::Ask(redirect) => {
                 self.follow(&redirect, core, refused, ctx);
             }
-            Signal::TryAgain | Signal::Loading => core.put_off(refused, ctx),
             Signal::ClusterDown | Signal::ReadOnly | Signal::MasterDown => {
                 self.want(RefreshTrigger::Unsettled, core, ctx);
-                core.put_off(refused, ctx);
+                retry(self, core, refused.into(), ctx);
             }
-            Signal::None => refused.answer(),
+            Signal::TryAgain | Signal::Loading | Signal::None => {
+                retry(self, core, refused.into(), ctx);
+            }
         }
+    }
+
+    fn look_past(&mut self, node: &Endpoint, core: &mut Core, ctx: &mut Ctx) -> bool {
+        self.past = Some(node.clone());
+        self.want(RefreshTrigger::Unsettled, core, ctx);
+        true
     }
 
     fn news(&mut self, core: &mut Core, news: &NodeNews, ctx: &mut Ctx) {
@@ -139,15 +151,21 @@ impl Cluster {
         self.refreshing = true;
         self.last_begun = Some(now());
         let mut rng = rand::rng();
+        let past = self.past.take();
         let mut nodes: Vec<_> = core
             .nodes
             .values()
-            .filter(|node| node.lane.is_well())
+            .filter(|node| node.lane.is_well() && node.lane.endpoint() != past.as_ref())
             .map(|node| Arc::clone(&node.lane))
             .collect();
         nodes.shuffle(&mut rng);
         nodes.truncate(ASKED_AT_ONCE);
         let mut seeds = core.config.endpoints.clone();
+        seeds.retain(|seed| Some(seed) != past.as_ref());
+        if seeds.is_empty() && nodes.is_empty() {
+            // There is nobody else to ask.
+            seeds.clone_from(&core.config.endpoints);
+        }
         seeds.shuffle(&mut rng);
         let question = Question {
             config: Arc::clone(&core.config),
@@ -254,6 +272,9 @@ impl Router<Cluster> {
                     permanent
                 }
             };
+            if cluster.again.is_none() {
+                core.begin_rounds();
+            }
             cluster.plan(permanent, core, ctx);
         });
         self.settle_ready();

@@ -6,11 +6,11 @@
 //! | `node` | one node: its link and its lane |
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
-//! | `put_off` | requests that a server could not serve yet |
 //! | `operations` | health check, reconnect, ready, shutdown |
 //! | `refresh` | how the topology is read |
 //! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
 //! | `standalone` | what one server needs |
+//! | `retry`, `put_off` | whether and when a request is sent again |
 //! | `client` | the handle for callers that are no actors |
 //! | `home` | on which thread a router lives |
 
@@ -24,6 +24,7 @@ mod node;
 mod operations;
 mod put_off;
 mod refresh;
+mod retry;
 #[expect(
     clippy::module_inception,
     reason = "the actor is what the room is named for"

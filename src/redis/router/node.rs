@@ -1,12 +1,14 @@
 //! One node as its router holds it: [`Node`], its link and its lane.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::Addr;
 use actix_rt::task::JoinHandle;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::link::{LinkSettings, Start, Supervisor, Terminate};
+use crate::policy::RetryAccount;
 use crate::redis::config::Config;
 use crate::redis::connection::{Dialer, RedisBackend};
 use crate::redis::handoff::Handoff;
@@ -20,6 +22,9 @@ pub(crate) struct Node {
     pub(crate) link: Addr<Supervisor<RedisBackend>>,
     pub(crate) lane: Arc<Lane>,
     keeper: JoinHandle<()>,
+    retries: RetryAccount,
+    /// How many of the lane's requests are deposited in that account.
+    deposited: u64,
 }
 
 /// What all nodes of a router have in common.
@@ -37,7 +42,7 @@ impl NodeMaker {
         clippy::disallowed_methods,
         reason = "the first message to a new actor"
     )]
-    pub(crate) fn start(&self, name: LinkName, endpoint: Endpoint) -> Node {
+    pub(crate) fn start(&self, name: LinkName, endpoint: Endpoint, now: Instant) -> Node {
         let config = &self.config;
         let lane = Lane::new(Some(endpoint.clone()), config.waiting, config.when_down);
         let keeper = actix_rt::spawn(Arc::clone(&lane).keep());
@@ -56,7 +61,26 @@ impl NodeMaker {
             link,
             lane,
             keeper,
+            retries: RetryAccount::new(config.retry_budget, now),
+            deposited: 0,
         }
+    }
+}
+
+impl Node {
+    /// Counts the traffic since the last time. The account tells seconds apart, so this is done
+    /// each second.
+    pub(crate) fn count_traffic(&mut self, now: Instant) {
+        let taken = self.lane.taken();
+        let requests = usize::try_from(taken - self.deposited).unwrap_or(usize::MAX);
+        self.retries.deposit(requests, now);
+        self.deposited = taken;
+    }
+
+    /// Whether the budget has a retry left; then it is taken.
+    pub(crate) fn pay_for_retry(&mut self, now: Instant) -> bool {
+        self.count_traffic(now);
+        self.retries.withdraw(now)
     }
 }
 

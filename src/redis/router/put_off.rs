@@ -1,12 +1,13 @@
-//! Requests that a server could not serve yet, to be placed again in a moment: [`PutOff`].
+//! Requests that were not served yet, to be placed again in a moment: [`PutOff`].
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{AsyncContext, Context, SpawnHandle};
 
+use crate::endpoint::Endpoint;
 use crate::redis::config::Waiting;
-use crate::redis::handoff::Refused;
+use crate::redis::handoff::Bounced;
 use crate::redis::request::Request;
 use crate::redis::router::router::{Core, Router, Topology, now};
 
@@ -15,10 +16,28 @@ use crate::redis::router::router::{Core, Router, Topology, now};
 #[derive(Debug)]
 pub(crate) struct PutOff {
     limits: Waiting,
-    due: BTreeMap<Instant, Vec<Request>>,
+    due: BTreeMap<Instant, Vec<Held>>,
     requests: usize,
     bytes: usize,
     timer: Option<(Instant, SpawnHandle)>,
+}
+
+/// A request that is put off.
+#[derive(Debug)]
+struct Held {
+    request: Request,
+    until: Until,
+}
+
+/// What it waits for, besides its instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Nothing.
+    Due,
+    /// That this node's budget has a retry for it.
+    Budget(Endpoint),
+    /// The topology to be read anew; the instant is the latest.
+    Topology,
 }
 
 impl PutOff {
@@ -38,19 +57,33 @@ impl PutOff {
                 && self.bytes + request.weight() <= self.limits.bytes)
     }
 
-    fn add(&mut self, due: Instant, request: Request) {
+    fn add(&mut self, due: Instant, held: Held) {
         self.requests += 1;
-        self.bytes += request.weight();
-        self.due.entry(due).or_default().push(request);
+        self.bytes += held.request.weight();
+        self.due.entry(due).or_default().push(held);
     }
 
     /// Takes those that are due at one instant, the first first.
-    fn take_due(&mut self, now: Instant) -> Option<Vec<Request>> {
+    fn take_due(&mut self, now: Instant) -> Option<Vec<Held>> {
         let first = self.due.first_entry().filter(|first| *first.key() <= now)?;
-        let requests = first.remove();
-        self.requests -= requests.len();
-        self.bytes -= requests.iter().map(Request::weight).sum::<usize>();
-        Some(requests)
+        let due = first.remove();
+        self.requests -= due.len();
+        self.bytes -= due.iter().map(|held| held.request.weight()).sum::<usize>();
+        Some(due)
+    }
+
+    fn take_waiting_for_topology(&mut self) -> Vec<Request> {
+        let mut taken = Vec::new();
+        for held in self.due.values_mut() {
+            taken.extend(held.extract_if(.., |held| held.until == Until::Topology));
+        }
+        self.due.retain(|_, held| !held.is_empty());
+        self.requests -= taken.len();
+        self.bytes -= taken
+            .iter()
+            .map(|held| held.request.weight())
+            .sum::<usize>();
+        taken.into_iter().map(|held| held.request).collect()
     }
 
     fn next(&self) -> Option<Instant> {
@@ -63,25 +96,26 @@ impl PutOff {
         std::mem::take(&mut self.due)
             .into_values()
             .flatten()
+            .map(|held| held.request)
             .collect()
     }
 }
 
 impl Core {
-    /// Keeps a request for a while, then places it again. If that is beyond its deadline, or if
-    /// too many are kept already, the refusal is its answer.
-    pub(crate) fn put_off<T: Topology>(
+    /// Keeps a request until then, at the latest; or answers it for want of room.
+    pub(super) fn hold<T: Topology>(
         &mut self,
-        mut refused: Refused,
+        bounced: Bounced,
+        latest: Instant,
+        until: Until,
         ctx: &mut Context<Router<T>>,
     ) {
-        let due = now() + pause_before(refused.request.put_offs);
-        if due >= refused.request.deadline || !self.put_off.has_room_for(&refused.request) {
-            refused.answer();
+        if !self.put_off.has_room_for(&bounced.request) {
+            bounced.answer();
             return;
         }
-        refused.request.put_offs = refused.request.put_offs.saturating_add(1);
-        self.put_off.add(due, refused.remember());
+        let request = bounced.remember();
+        self.put_off.add(latest, Held { request, until });
         self.arm_put_off::<T>(ctx);
     }
 
@@ -108,22 +142,36 @@ impl Core {
 
     fn place_due(&mut self) {
         let now = now();
-        while let Some(requests) = self.put_off.take_due(now) {
-            for request in requests {
-                self.shared.place(request);
+        while let Some(due) = self.put_off.take_due(now) {
+            for held in due {
+                let waits_on = match &held.until {
+                    Until::Due | Until::Topology => false,
+                    Until::Budget(node) => !self.pay_for_retry(node, now),
+                };
+                if held.request.deadline <= now {
+                    held.request.expire(None);
+                } else if waits_on {
+                    let again = now + self.longest_pause(&held.request);
+                    self.put_off.add(again.min(held.request.deadline), held);
+                } else {
+                    self.shared.place(held.request);
+                }
             }
+        }
+    }
+
+    /// Places what waited for the topology to be read anew.
+    pub(super) fn begin_rounds(&mut self) {
+        for request in self.put_off.take_waiting_for_topology() {
+            self.shared.place(request);
         }
     }
 }
 
-/// How long a request that a server could not serve yet is put off: 10 ms, doubling, at most
-/// 160 ms.
-fn pause_before(put_offs: u8) -> Duration {
-    Duration::from_millis(10 << put_offs.min(4))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::redis::command::cmd;
     use crate::redis::request::Responder;
@@ -131,6 +179,29 @@ mod tests {
     fn request(key: &str) -> Request {
         let wire = cmd("GET").arg(key).into_wire();
         Request::new(wire, now(), Duration::ZERO, Responder::Nobody)
+    }
+
+    fn held(until: Until) -> Held {
+        let request = request("a");
+        Held { request, until }
+    }
+
+    #[test]
+    fn what_waits_for_the_topology_is_taken_out_among_the_others() {
+        let mut put_off = PutOff::new(Waiting::default());
+        for until in [
+            Until::Due,
+            Until::Topology,
+            Until::Budget(Endpoint::tcp("a", 1)),
+        ] {
+            put_off.add(now(), held(until.clone()));
+            put_off.add(now() + Duration::from_secs(1), held(until));
+        }
+        assert_eq!(put_off.take_waiting_for_topology().len(), 2);
+        assert_eq!(put_off.take_waiting_for_topology().len(), 0);
+        assert_eq!(put_off.requests, 4);
+        assert_eq!(put_off.bytes, 4 * request("a").weight());
+        assert_eq!(put_off.clear().len(), 4);
     }
 
     #[test]
@@ -144,7 +215,7 @@ mod tests {
             let soon = now();
             for late in [3, 1] {
                 assert!(put_off.has_room_for(&request("a")), "{limits:?}");
-                put_off.add(soon + Duration::from_secs(late), request("a"));
+                put_off.add(soon + Duration::from_secs(late), held(Until::Due));
             }
             assert!(!put_off.has_room_for(&request("a")), "{limits:?}");
             assert_eq!(put_off.next(), Some(soon + Duration::from_secs(1)));

@@ -13,7 +13,6 @@ use actix::{
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::exit::Cause;
 use crate::link::ReconnectNow;
 use crate::redis::command::{Command, CommandTable, cmd};
 use crate::redis::config::Config;
@@ -24,18 +23,15 @@ use crate::redis::lane::Lane;
 use crate::redis::request::{Answer, Request, Responder};
 use crate::redis::router::node::{Node, NodeMaker};
 use crate::redis::router::put_off::PutOff;
+use crate::redis::router::retry::retry;
 use crate::redis::router::routes::Shared;
 use crate::registry::{Narrator, Registry};
 
-/// How often a router looks whether anybody still holds its address.
+/// How often a router looks whether anybody still holds its address, and counts its traffic.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A router is asked by many callers at once; actix's default of 16 would make them queue.
 const MAILBOX: usize = 1024;
-
-/// A repeatable request whose connection dies with it is sent again so many times: a reply that
-/// kills each connection must not be asked for until the deadline.
-const LOST_TRIES: u8 = 3;
 
 /// Routes command messages. Use it as [`ClusterRouter`](crate::redis::ClusterRouter) or
 /// [`Standalone`](crate::redis::Standalone).
@@ -73,7 +69,7 @@ pub trait Topology: sealed::Topology {}
 impl<T: sealed::Topology> Topology for T {}
 
 pub(crate) mod sealed {
-    use super::{Core, NodeNews, Refused, Router};
+    use super::{Core, Endpoint, NodeNews, Refused, Router};
     use crate::redis::config::{Config, Mode};
     use crate::redis::router::routes::KeyRoutes;
     use actix::Context;
@@ -92,6 +88,14 @@ pub(crate) mod sealed {
         /// A node answered a request with an error, and did not execute it.
         fn refused(&mut self, core: &mut Core, refused: Refused, ctx: &mut Context<Router<Self>>);
         fn news(&mut self, core: &mut Core, news: &NodeNews, ctx: &mut Context<Router<Self>>);
+        /// Look anew soon, and elsewhere than at this node; what waits for that is placed then. False
+        /// if there is nothing else to look at.
+        fn look_past(
+            &mut self,
+            node: &Endpoint,
+            core: &mut Core,
+            ctx: &mut Context<Router<Self>>,
+        ) -> bool;
         /// Look anew, now: somebody asked.
         fn look(&mut self, core: &mut Core, ctx: &mut Context<Router<Self>>);
         /// Everything that is needed is up.
@@ -229,7 +233,7 @@ impl Core {
     pub(crate) fn node(&mut self, endpoint: &Endpoint) -> Option<&Node> {
         if !self.nodes.contains_key(endpoint) {
             let name = self.link_name(endpoint);
-            let node = self.maker.as_ref()?.start(name, endpoint.clone());
+            let node = self.maker.as_ref()?.start(name, endpoint.clone(), now());
             self.nodes.insert(endpoint.clone(), node);
         }
         self.nodes.get(endpoint)
@@ -251,16 +255,6 @@ impl Core {
 
     fn is_ending(&self) -> bool {
         self.maker.is_none()
-    }
-
-    /// Places a request again whose connection was lost, a few times.
-    fn send_again(&self, mut request: Request, endpoint: &Endpoint, cause: Cause) {
-        if request.losses >= LOST_TRIES {
-            Reason::Lost(cause).answer(request, Some(endpoint));
-            return;
-        }
-        request.losses += 1;
-        self.shared.place(request);
     }
 
     /// Replaces the connection to an endpoint, at most once in a while: for a server that sends
@@ -318,7 +312,11 @@ impl<T: Topology> Actor for Router<T> {
         });
         let limbo = Arc::clone(self.core.shared.limbo());
         ctx.spawn(limbo.keep().into_actor(self));
-        ctx.run_interval(HOUSEKEEPING, |_, ctx| {
+        ctx.run_interval(HOUSEKEEPING, |router, ctx| {
+            let now = now();
+            for node in router.core.nodes.values_mut() {
+                node.count_traffic(now);
+            }
             // Timers keep an actor alive that nobody can reach any more.
             if !ctx.connected() {
                 ctx.stop();
@@ -344,22 +342,22 @@ impl<T: Topology> Handler<Bounced> for Router<T> {
             bounced.answer();
             return;
         }
-        let Bounced {
-            request,
-            endpoint,
-            reason,
-        } = bounced;
-        match reason {
-            Reason::Lost(cause) => self.core.send_again(request, &endpoint, cause),
+        if !bounced.request.perhaps_sent && matches!(bounced.reason, Reason::Lost(_)) {
+            // It was never sent: no retry.
+            self.core.shared.place(bounced.request);
+            return;
+        }
+        self.with(|topology, core| match bounced.reason {
+            Reason::Lost(_) | Reason::Unanswered(_) => retry(topology, core, bounced, ctx),
             Reason::Reply(error) => {
                 let refused = Refused {
-                    request,
-                    endpoint,
+                    request: bounced.request,
+                    endpoint: bounced.endpoint,
                     error,
                 };
-                self.with(|topology, core| topology.refused(core, refused, ctx));
+                topology.refused(core, refused, ctx);
             }
-        }
+        });
     }
 }
 

@@ -17,6 +17,7 @@ use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::{Lane, Submitted};
 use crate::redis::refusal::is_script;
 use crate::redis::request::{Gather, Replies, Request, Responder};
+use crate::redis::retry::RetryMode;
 use crate::redis::slot::Slot;
 
 /// Stands for a deadline that the clock cannot tell: 30 years.
@@ -143,12 +144,22 @@ impl Shared {
             Mode::Cluster => CommandTable::slot_with(spec, &command),
             Mode::Standalone => Ok(None),
         };
-        let repeatable = command.is_idempotent() || spec.is_some_and(CommandSpec::is_readonly);
+        let mode = command.own_retry_mode().unwrap_or(self.config.retry.mode);
+        let repeatable = match mode {
+            RetryMode::Never => false,
+            RetryMode::Safe => {
+                command.is_idempotent() || spec.is_some_and(CommandSpec::is_readonly)
+            }
+            RetryMode::AtLeastOnce => true,
+        };
+        let retry = command.own_retry().cloned();
         let script = is_script(&command);
         // A timeout beyond what the clock can tell is as good as none.
         let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
         let mut request = Request::new(command.into_wire(), deadline, timeout, responder);
         request.repeatable = repeatable;
+        request.once = mode == RetryMode::Never;
+        request.retry = retry;
         request.script = script;
         if let Some(reason) = refusal {
             request.fail(ErrorKind::Unsuitable { reason }, Outcome::NotSent, None);

@@ -10,6 +10,7 @@ use crate::redis::cluster::Signal;
 use crate::redis::config::{Config, Mode};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{NodeNews, Refused};
+use crate::redis::router::retry::retry;
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router};
 use crate::redis::router::routes::KeyRoutes;
@@ -50,9 +51,11 @@ impl Topology for OneServer {
 
     fn refused(&mut self, core: &mut Core, refused: Refused, ctx: &mut Context<Router<Self>>) {
         match Signal::of(&refused.error, &refused.endpoint) {
-            Signal::Loading | Signal::TryAgain | Signal::ClusterDown | Signal::MasterDown => {
-                core.put_off(refused, ctx);
-            }
+            Signal::Loading
+            | Signal::TryAgain
+            | Signal::ClusterDown
+            | Signal::MasterDown
+            | Signal::None => retry(self, core, refused.into(), ctx),
             // Demoted: the name may lead to another server by now.
             Signal::ReadOnly => {
                 core.reconnect_once(&refused.endpoint);
@@ -60,11 +63,14 @@ impl Topology for OneServer {
             }
             // A server of a cluster, used as a single one: the caller should know.
             Signal::Moved(_) | Signal::Ask(_) => answer_member_of_cluster(refused),
-            Signal::None => refused.answer(),
         }
     }
 
     fn news(&mut self, _: &mut Core, _: &NodeNews, _: &mut Context<Router<Self>>) {}
+
+    fn look_past(&mut self, _: &Endpoint, _: &mut Core, _: &mut Context<Router<Self>>) -> bool {
+        false
+    }
 
     fn look(&mut self, _: &mut Core, _: &mut Context<Router<Self>>) {}
 

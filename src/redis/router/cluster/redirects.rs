@@ -26,7 +26,7 @@ impl Cluster {
             // Not followed, so not counted: it waits for the refresh, up to its deadline.
             RedirectTarget::Unknown => {
                 self.want(RefreshTrigger::Moved, core, ctx);
-                core.put_off(refused, ctx);
+                core.wait_for_topology(refused.into(), ctx);
                 return;
             }
         };
