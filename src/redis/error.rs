@@ -105,6 +105,9 @@ pub enum ErrorKind {
         /// The last one.
         last: ServerError,
     },
+    /// A redirect led to this endpoint, which the configuration's `allowed_endpoints` do not allow.
+    #[error("redirect to {0}, which allowed_endpoints does not allow")]
+    NotAllowed(Endpoint),
     /// The command would change or block the shared connection.
     #[error("{reason}")]
     Unsuitable {

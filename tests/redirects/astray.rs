@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use everlink::redis::config::EndpointRule;
 use everlink::redis::{ErrorKind, Outcome, cmd, pipe};
 
-use crate::application::{Application, SOON, TestResult};
+use crate::application::{Application, SOON, TestResult, local};
 use crate::support::answers::Answers;
 use crate::support::fake_node::{Action, FakeNode, Received};
 use crate::support::replies;
@@ -266,5 +267,67 @@ async fn each_command_of_a_pipeline_is_redirected_on_its_own_and_keeps_its_place
         assert_eq!(replies[2 * n], n.to_string());
         assert_eq!(replies[2 * n + 1], "first");
     }
+    Ok(())
+}
+
+#[actix::test]
+async fn a_redirect_to_where_the_configuration_does_not_allow_is_not_followed() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let stranger = FakeNode::start(Answers::new().script())?;
+    let known = [0, 1].map(|node| format!("127.0.0.1:{}", cluster.port(node)));
+    let rule = EndpointRule::only(known)?;
+    let config = cluster.config().password("hunter2").allowed_endpoints(rule);
+    let application = Application::ready(config).await?;
+    for kind in ["MOVED", "ASK"] {
+        cluster.errs(1, format!("{kind} {FOO} 127.0.0.1:{}", stranger.port()));
+        let error = application.error(cmd("GET").arg("foo")).await;
+        assert!(
+            matches!(error.kind(), ErrorKind::NotAllowed(to) if *to == local(stranger.port())),
+            "{error}"
+        );
+        assert_eq!(error.outcome(), Outcome::Refused);
+    }
+    assert_eq!(stranger.connections(), 0);
+    // What it announced changed nothing.
+    cluster.with(1, "INCR", |_| Action::reply(replies::int(7)));
+    assert_eq!(
+        application
+            .client
+            .query::<u32>(cmd("INCR").arg("foo"))
+            .await?,
+        7
+    );
+    Ok(())
+}
+
+#[actix::test]
+async fn a_topology_that_leads_elsewhere_is_not_believed() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let stranger = FakeNode::start(Answers::new().script())?;
+    let known = [0, 1].map(|node| format!("127.0.0.1:{}", cluster.port(node)));
+    let config = cluster
+        .config()
+        .allowed_endpoints(EndpointRule::only(known)?);
+    let application = Application::ready(config).await?;
+    let mut ranges = cluster.topology.ranges();
+    ranges[1].members = vec![("127.0.0.1".to_owned(), stranger.port())];
+    ranges[1].epoch = 9;
+    cluster.topology.set(ranges);
+    // A sign of change makes it look.
+    cluster.nodes[1].close_all().await?;
+    let failed = application.told("topology_failed", 1).await.to_string();
+    assert!(failed.contains("allowed_endpoints"), "{failed}");
+    let name: String = application.client.query(cmd("GET").arg("foo")).await?;
+    assert_eq!(name, "second");
+    assert_eq!(stranger.connections(), 0);
+
+    // From the start: calls fail with the reason, at once.
+    let config = cluster
+        .config()
+        .allowed_endpoints(EndpointRule::configured());
+    let application = Application::open(config).await?;
+    let error = application.error(cmd("GET").arg("foo")).await;
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.to_string().contains("allowed_endpoints"), "{error}");
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::credentials::Protocol;
 use super::endpoint_map::EndpointMap;
+use super::endpoint_rule::EndpointRule;
 use super::health::{Health, Supervision};
 use super::queues::{InFlight, Waiting, WhenDown};
 use super::tcp::Tcp;
@@ -45,6 +46,7 @@ pub(super) struct Given {
     pub(super) limits: ReplyLimits,
     pub(super) cluster: ClusterSettings,
     pub(super) endpoint_map: EndpointMap,
+    pub(super) allowed_endpoints: EndpointRule,
 }
 
 impl Given {

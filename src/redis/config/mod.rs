@@ -31,6 +31,7 @@ mod address;
 mod bounds;
 mod credentials;
 mod endpoint_map;
+mod endpoint_rule;
 mod given;
 mod health;
 mod off;
@@ -47,6 +48,7 @@ mod url;
 
 pub use credentials::Protocol;
 pub use endpoint_map::EndpointMap;
+pub use endpoint_rule::EndpointRule;
 pub use health::{Health, Supervision};
 pub use queues::{InFlight, Waiting, WhenDown};
 pub use settings::Config;

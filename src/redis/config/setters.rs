@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::credentials::Protocol;
 use super::endpoint_map::EndpointMap;
+use super::endpoint_rule::EndpointRule;
 use super::health::{Health, Supervision};
 use super::queues::{InFlight, Waiting, WhenDown};
 use super::settings::Config;
@@ -168,6 +169,13 @@ impl Config {
         self.endpoint_map = map;
         self
     }
+
+    /// Sets [`allowed_endpoints`](Self::allowed_endpoints); default any.
+    #[must_use]
+    pub fn allowed_endpoints(mut self, rule: EndpointRule) -> Self {
+        self.allowed_endpoints = rule;
+        self
+    }
 }
 
 #[cfg(test)]
@@ -198,7 +206,8 @@ mod tests {
             .retry_budget(RetryBudget::new(0.5, 6).expect("valid"))
             .in_flight(InFlight::default().requests(8))
             .cluster_settings(ClusterSettings::default().max_redirects(9))
-            .endpoint_map(map.clone());
+            .endpoint_map(map.clone())
+            .allowed_endpoints(EndpointRule::configured());
 
         let mut expected = Config::standalone(Endpoint::tcp("h", 1));
         expected.name = "n".into();
@@ -220,6 +229,7 @@ mod tests {
         expected.in_flight.requests = 8;
         expected.cluster.max_redirects = 9;
         expected.endpoint_map = map;
+        expected.allowed_endpoints = EndpointRule::configured();
         assert_eq!(set, expected);
     }
 }

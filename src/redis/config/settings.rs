@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::positive;
 use super::credentials::{Protocol, check_client_name, check_login};
 use super::endpoint_map::EndpointMap;
+use super::endpoint_rule::EndpointRule;
 use super::given::Given;
 use super::health::{Health, Supervision};
 use super::queues::{InFlight, Waiting, WhenDown};
@@ -83,6 +84,8 @@ pub struct Config {
     pub cluster: ClusterSettings,
     /// Where announced addresses are really reached. Default: where they say.
     pub endpoint_map: EndpointMap,
+    /// Where redirects and topologies may lead. Default: anywhere.
+    pub allowed_endpoints: EndpointRule,
 }
 
 impl Config {
@@ -110,6 +113,7 @@ impl Config {
             limits: given.limits,
             cluster: given.cluster,
             endpoint_map: given.endpoint_map,
+            allowed_endpoints: given.allowed_endpoints,
         }
     }
 
@@ -176,6 +180,11 @@ impl Config {
         self.in_flight.check()?;
         self.limits.validate()?;
         self.cluster.check()
+    }
+
+    /// Whether a redirect or a topology may lead there.
+    pub(crate) fn allows(&self, endpoint: &Endpoint) -> bool {
+        self.allowed_endpoints.allows(endpoint) || self.endpoints.contains(endpoint)
     }
 
     fn check_endpoints(&self) -> Result<()> {

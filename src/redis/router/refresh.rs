@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::endpoint::Endpoint;
 use crate::exit::{Cause, CauseKind, Class};
-use crate::redis::cluster::ClusterView;
+use crate::redis::cluster::{ClusterView, ViewNode};
 use crate::redis::command::cmd;
 use crate::redis::config::Config;
 use crate::redis::connection::{Dialer, connect};
@@ -144,6 +144,14 @@ impl Question {
                 CauseKind::Unavailable,
                 "the node knows no other",
             ));
+        }
+        let elsewhere = |node: &&ViewNode| !self.config.allows(&node.endpoint);
+        if let Some(node) = view.nodes().iter().find(elsewhere) {
+            let detail = format!(
+                "{asked} announces {}, which allowed_endpoints does not allow",
+                node.endpoint
+            );
+            return Err(Cause::new(CauseKind::Misconfigured, detail));
         }
         Ok(view)
     }

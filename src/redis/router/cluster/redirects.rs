@@ -30,6 +30,13 @@ impl Cluster {
                 return;
             }
         };
+        if !core.config.allows(&target) {
+            let kind = ErrorKind::NotAllowed(target);
+            refused
+                .request
+                .fail(kind, Outcome::Refused, Some(&refused.endpoint));
+            return;
+        }
         refused.request.redirects += 1;
         // What counts from here on is how the next node stands.
         refused.request.refusal = None;
