@@ -42,6 +42,9 @@ pub enum Jitter {
 pub struct Ratio(f64);
 
 impl Ratio {
+    /// One half.
+    pub(super) const HALF: Self = Self(0.5);
+
     /// A share from 0 to 1.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Decisions about restarts and dials, as pure values: how long to wait before the next attempt
 //! ([`Backoff`], [`Jitter`]), what a link does after a failure ([`RestartPolicy`]), how many
 //! crashes are too many ([`Intensity`], [`CrashLog`]), how many dials a process makes
-//! ([`Governor`]), and how much load retries may add ([`RetryBudget`], [`RetryAccount`]).
+//! ([`Governor`]), how much load retries may add ([`RetryBudget`], [`RetryAccount`]), and when a
+//! server is not asked for a while ([`Breaker`]).
 //!
 //! Nothing here reads a clock or holds a random source: the time is an argument, and so is the
 //! generator. Equal arguments give equal answers.
@@ -26,6 +27,7 @@
 mod attempts;
 mod backoff;
 mod backoff_form;
+mod breaker;
 mod error;
 mod governor;
 mod growth;
@@ -37,6 +39,10 @@ mod retry_budget;
 
 pub use attempts::Attempts;
 pub use backoff::Backoff;
+pub use breaker::{
+    Breaker, BreakerSettings, BreakerState, Epoch, Force, ProbeId, Refusal, Results, SlowCalls,
+    Trip,
+};
 pub use error::PolicyError;
 pub use governor::Governor;
 pub use intensity::{CrashLog, Intensity};
