@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::exit::Cause;
+use crate::policy::{BreakerState, Trip};
 
 /// The state of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,6 +117,29 @@ pub enum EventKind {
         /// The cause of the last failure, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_error: Option<Cause>,
+        /// The state of its breaker, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        breaker: Option<BreakerState>,
+    },
+    /// The breaker of the link opened: while it is up, calls fail at once.
+    CircuitOpened {
+        /// Why.
+        trip: Trip,
+        /// When it turns half-open, unless the link reconnects before; none if it was forced.
+        #[serde(
+            default,
+            with = "humantime_serde::option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        retry_after: Option<Duration>,
+    },
+    /// The breaker of the link lets a few calls through as probes.
+    CircuitHalfOpen,
+    /// The breaker of the link lets all calls through.
+    CircuitClosed {
+        /// Somebody said so, and nothing opens it until that is taken back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forced: bool,
     },
     /// The subscriber was too slow: this many events for it were dropped, oldest first.
     Missed {
@@ -178,6 +202,9 @@ impl EventKind {
             Self::GaveUp { .. } => "gave_up",
             Self::Stopped => "stopped",
             Self::Present { .. } => "present",
+            Self::CircuitOpened { .. } => "circuit_opened",
+            Self::CircuitHalfOpen => "circuit_half_open",
+            Self::CircuitClosed { .. } => "circuit_closed",
             Self::Missed { .. } => "missed",
             Self::TopologyChanged { .. } => "topology_changed",
             Self::TopologyFailed { .. } => "topology_failed",
@@ -249,13 +276,32 @@ impl fmt::Display for EventKind {
                 write!(f, "gave up after {attempts} attempt(s), parked: {cause}")
             }
             Self::Stopped => f.write_str("stopped"),
-            Self::Present { state, last_error } => {
+            Self::Present {
+                state,
+                last_error,
+                breaker,
+            } => {
                 write!(f, "is {state}")?;
+                if let Some(breaker) = breaker
+                    && *breaker != BreakerState::Closed
+                {
+                    write!(f, ", circuit {breaker}")?;
+                }
                 match last_error {
                     Some(cause) => write!(f, ", last error {cause}"),
                     None => Ok(()),
                 }
             }
+            Self::CircuitOpened { trip, retry_after } => {
+                write!(f, "circuit opened: {trip}")?;
+                match retry_after {
+                    Some(after) => write!(f, ", tried again in {after:.1?}"),
+                    None => Ok(()),
+                }
+            }
+            Self::CircuitHalfOpen => f.write_str("circuit half-open"),
+            Self::CircuitClosed { forced: false } => f.write_str("circuit closed"),
+            Self::CircuitClosed { forced: true } => f.write_str("circuit closed: forced"),
             Self::Missed { count } => write!(f, "{count} event(s) missed by this subscriber"),
             Self::TopologyChanged {
                 trigger,

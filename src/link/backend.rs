@@ -10,6 +10,7 @@ use actix::{Actor, Context, Handler, Message, WeakRecipient};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::exit::Cause;
+use crate::link::circuit::Circuit;
 use crate::link::life::Generation;
 use crate::registry::LastUsed;
 
@@ -93,6 +94,12 @@ pub trait Backend: Sized + 'static {
 
     /// Makes the connection actor for one attempt; it is started by the supervisor.
     fn connection(&mut self, lifeline: Lifeline) -> Self::Connection;
+
+    /// The breaker of this link, shared with whoever asks it before a call. Asked once. Default:
+    /// none.
+    fn circuit(&self) -> Option<Circuit> {
+        None
+    }
 
     /// Told of each event of this link, before any subscriber. Default: does nothing.
     fn observe(&mut self, event: &Event) {

@@ -6,15 +6,25 @@
 //! | `life` | the state machine of one link, pure |
 //! | `backend` | what a kind of connection must offer |
 //! | `child` | one running connection actor, and how its end is seen |
+//! | `circuit` | the circuit breaker of one link, shared |
+//! | `tally` | results of many calls, told to the circuit in batches |
 //! | `supervisor` | the actor that ties them together |
 
 mod backend;
 mod child;
+mod circuit;
 mod life;
 mod settings;
 mod supervisor;
+#[cfg(feature = "redis")]
+mod tally;
 
 pub use backend::{Backend, Close, Lifeline};
+pub use circuit::{Circuit, Pass};
 pub use life::Generation;
 pub use settings::{LinkSettings, SharedGovernor};
-pub use supervisor::{Distrust, Reconfigure, ReconnectNow, Start, Stop, Supervisor, Terminate};
+pub use supervisor::{
+    Distrust, ForceCircuit, Reconfigure, ReconnectNow, Start, Stop, Supervisor, Terminate,
+};
+#[cfg(feature = "redis")]
+pub(crate) use tally::{Mark, Tally};

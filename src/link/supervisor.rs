@@ -1,6 +1,10 @@
 //! The [`Supervisor`] actor: owns one link, starts a connection actor, and starts the next one
 //! when it ends. Not actix's own `Supervisor`, which neither delays restarts nor survives a panic.
 
+mod breaking;
+
+pub use breaking::ForceCircuit;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -18,6 +22,7 @@ use crate::event::{EventKind, LinkState};
 use crate::exit::{Cause, CauseKind};
 use crate::link::backend::{Backend, ChildSignal, Close, Lifeline};
 use crate::link::child::{Child, panic_message};
+use crate::link::circuit::Circuit;
 use crate::link::life::{Action, Generation, Input, Life, Timer};
 use crate::link::settings::{LinkSettings, SharedGovernor};
 use crate::registry::{Narrator, Registry};
@@ -86,6 +91,9 @@ pub struct Supervisor<B: Backend> {
     governor: SharedGovernor,
     child: Option<Child<B::Connection>>,
     queued_dial: Option<QueuedDial>,
+    circuit: Option<Circuit>,
+    /// Fires when an open breaker turns half-open.
+    half_open: Option<SpawnHandle>,
     timers: Timers,
     stop_waiters: Vec<oneshot::Sender<()>>,
 }
@@ -133,9 +141,12 @@ impl<B: Backend> Supervisor<B> {
         let seed = settings.seed.unwrap_or_else(rand::random);
         let narrator = Narrator::new(name.into(), Some(backend.endpoint()), registry.clone());
         // Not only when the actor runs: whoever asks the registry after this call finds the link.
-        narrator.register();
-        Self {
+        let circuit = backend.circuit();
+        narrator.register(circuit.as_ref().map(Circuit::state));
+        let supervisor = Self {
             backend,
+            circuit: circuit.clone(),
+            half_open: None,
             governor: settings.governor.clone(),
             life: Life::new(settings, StdRng::seed_from_u64(seed)),
             narrator,
@@ -144,7 +155,11 @@ impl<B: Backend> Supervisor<B> {
             timers: Timers::default(),
             stop_waiters: Vec::new(),
         }
-        .start()
+        .start();
+        if let Some(circuit) = circuit {
+            circuit.attach(supervisor.downgrade().recipient());
+        }
+        supervisor
     }
 
     fn input(&mut self, input: Input, ctx: &mut Context<Self>) {
@@ -174,7 +189,7 @@ impl<B: Backend> Supervisor<B> {
                 }
             }
             Action::Arm(timer, after) => self.arm(timer, after, ctx),
-            Action::Emit(kind) => self.emit(kind),
+            Action::Emit(kind) => self.tell(kind, ctx),
         }
     }
 
@@ -345,6 +360,7 @@ impl<B: Backend> Handler<Reconfigure<B>> for Supervisor<B> {
 
     fn handle(&mut self, message: Reconfigure<B>, ctx: &mut Context<Self>) {
         self.backend = message.0;
+        self.replace_circuit(ctx);
         self.input(Input::Reconfigured, ctx);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
+use crate::policy::Refusal;
 use crate::redis::value::ServerError;
 
 /// The result of everything here that can fail.
@@ -83,6 +84,10 @@ pub enum ErrorKind {
     /// The link is parked: fast attempts were given up.
     #[error("link is parked: {0}")]
     Parked(#[source] Cause),
+    /// The circuit breaker of the link is open, or half-open with its probes under way. It says
+    /// when to try again.
+    #[error("{0}")]
+    CircuitOpen(Refusal),
     /// The link's waiting queue is full.
     #[error("waiting queue is full: {requests} request(s), {bytes} byte(s)")]
     QueueFull {

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
+use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::state::{Phase, State, earlier};
@@ -32,6 +33,8 @@ pub(crate) struct Lane {
     when_down: WhenDown,
     /// The connection has written and hears nothing: perhaps its node is paused.
     suspect: AtomicBool,
+    /// Says whether a call may go through while the link is up.
+    circuit: Option<Circuit>,
     state: Mutex<State>,
 }
 
@@ -59,7 +62,18 @@ impl Lane {
         limits: Waiting,
         when_down: WhenDown,
     ) -> Arc<Self> {
+        Self::behind(None, endpoint, limits, when_down)
+    }
+
+    /// One behind a circuit breaker.
+    pub(crate) fn behind(
+        circuit: Option<Circuit>,
+        endpoint: Option<Endpoint>,
+        limits: Waiting,
+        when_down: WhenDown,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            circuit,
             endpoint,
             limits,
             when_down,
@@ -78,6 +92,10 @@ impl Lane {
 
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
+    }
+
+    pub(crate) fn circuit(&self) -> Option<&Circuit> {
+        self.circuit.as_ref()
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -115,8 +133,20 @@ impl Lane {
         self.suspect.store(suspect, Ordering::Relaxed);
     }
 
-    /// Lets a request wait here, or answers it with *not sent* and why.
-    pub(crate) fn submit(&self, request: Request) -> Submitted {
+    /// Lets a request wait here, or answers it with *not sent* and why. While the link is up its
+    /// circuit breaker is asked first.
+    pub(crate) fn submit(&self, mut request: Request) -> Submitted {
+        // It may have been a probe of another link.
+        request.mark = Mark::default();
+        self.push(request, true)
+    }
+
+    /// The same for what the library itself asks: whatever the breaker says.
+    pub(crate) fn submit_own(&self, request: Request) -> Submitted {
+        self.push(request, false)
+    }
+
+    fn push(&self, mut request: Request, ask: bool) -> Submitted {
         let mut state = self.lock();
         let submitted = match state.phase {
             Phase::Up => Submitted::Taken,
@@ -124,6 +154,15 @@ impl Lane {
             Phase::Finishing | Phase::Closed => return Submitted::Gone(request),
         };
         if let Some(kind) = self.refusal(&state, request.weight()) {
+            drop(state);
+            request.fail(kind, Outcome::NotSent, self.endpoint.as_ref());
+            return Submitted::Taken;
+        }
+        if ask
+            && let Some(circuit) = &self.circuit
+            && !circuit.is_free()
+            && let Err(kind) = ask_circuit(circuit, &state, &mut request)
+        {
             drop(state);
             request.fail(kind, Outcome::NotSent, self.endpoint.as_ref());
             return Submitted::Taken;
@@ -273,4 +312,14 @@ impl Lane {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks a circuit that does not let everything through. A link that is down is not asked: what
+/// waits for it is sent once there is a new connection.
+#[cold]
+fn ask_circuit(circuit: &Circuit, state: &State, request: &mut Request) -> Result<(), ErrorKind> {
+    if matches!(state.phase, Phase::Up) {
+        request.mark = Mark::passed(circuit.ask().map_err(ErrorKind::CircuitOpen)?);
+    }
+    Ok(())
 }

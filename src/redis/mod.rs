@@ -55,9 +55,9 @@ pub use from_value::FromValue;
 pub use request::Replies;
 pub use retry::{Failure, RetryMode, RetryPolicy};
 pub use router::{
-    AnyRouter, AwaitReady, Client, Cluster, ClusterRouter, Dispatching, HealthCheck, HealthReport,
-    HealthStatus, NodeHealth, OneServer, Reconnect, Router, Shutdown, ShutdownSummary, Standalone,
-    Topology,
+    AnyRouter, AwaitReady, Client, Cluster, ClusterRouter, Dispatching, ForceBreaker, HealthCheck,
+    HealthReport, HealthStatus, NodeHealth, OneServer, Reconnect, Router, Shutdown,
+    ShutdownSummary, Standalone, Topology,
 };
 pub use slot::Slot;
 pub use value::{ServerError, Value};

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
+use crate::link::Mark;
 use crate::redis::command::Wire;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::retry::{Failure, RetryPolicy};
@@ -49,6 +50,8 @@ pub(crate) struct Request {
     /// The last byte of a sending of it, this one or an earlier one, may have been handed to the
     /// kernel, and no reply to that came.
     pub(crate) perhaps_sent: bool,
+    /// What the circuit breaker of its link knows of it.
+    pub(crate) mark: Mark,
     responder: Responder,
 }
 
@@ -104,6 +107,7 @@ impl Request {
             due: deadline,
             timeout,
             perhaps_sent: false,
+            mark: Mark::default(),
             responder,
         }
     }

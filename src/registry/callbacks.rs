@@ -23,6 +23,7 @@ pub struct Callbacks {
     reconnect: Vec<OnEvent>,
     reconnect_failed: Vec<OnFailure>,
     give_up: Vec<OnEvent>,
+    circuit_change: Vec<OnEvent>,
     topology_change: Vec<OnEvent>,
 }
 
@@ -67,6 +68,13 @@ impl Callbacks {
         self
     }
 
+    /// The breaker of a link opened, turned half-open or closed.
+    #[must_use]
+    pub fn on_circuit_change(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.circuit_change.push(Box::new(call));
+        self
+    }
+
     /// The topology of a cluster changed.
     #[must_use]
     pub fn on_topology_change(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
@@ -92,6 +100,9 @@ impl Callbacks {
                 }
             }
             EventKind::GaveUp { .. } => call_all(&mut self.give_up, event),
+            EventKind::CircuitOpened { .. }
+            | EventKind::CircuitHalfOpen
+            | EventKind::CircuitClosed { .. } => call_all(&mut self.circuit_change, event),
             EventKind::TopologyChanged { .. } => call_all(&mut self.topology_change, event),
             EventKind::Connecting
             | EventKind::Reconnecting { .. }

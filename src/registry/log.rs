@@ -44,17 +44,20 @@ impl EventLog {
                 self.told.remove(&event.link);
                 Level::ERROR
             }
+            EventKind::CircuitClosed { .. } => Level::INFO,
             EventKind::Connected | EventKind::Reconnected { .. } | EventKind::Stopped => {
                 self.told.remove(&event.link);
                 Level::INFO
             }
             EventKind::Disconnected { .. }
+            | EventKind::CircuitOpened { .. }
             | EventKind::Missed { .. }
             | EventKind::TopologyFailed { .. } => Level::WARN,
             EventKind::TopologyChanged { .. } => Level::INFO,
-            EventKind::Connecting | EventKind::Reconnecting { .. } | EventKind::Present { .. } => {
-                Level::DEBUG
-            }
+            EventKind::Connecting
+            | EventKind::Reconnecting { .. }
+            | EventKind::CircuitHalfOpen
+            | EventKind::Present { .. } => Level::DEBUG,
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::{Event, EventKind};
+use crate::policy::BreakerState;
 use crate::registry::registry::{Register, Registry, Tell, Unregister};
 use crate::registry::status::LastUsed;
 
@@ -76,10 +77,11 @@ impl Narrator {
     }
 
     #[expect(clippy::disallowed_methods, reason = "once in a link's life")]
-    pub(crate) fn register(&self) {
+    pub(crate) fn register(&self, breaker: Option<BreakerState>) {
         self.registry.do_send(Register {
             link: self.link.clone(),
             endpoint: self.endpoint.clone(),
+            breaker,
             last_used: self.last_used.clone(),
         });
     }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::{Event, EventKind, LinkState};
+use crate::policy::BreakerState;
 use crate::registry::callbacks::Callbacks;
 use crate::registry::status::{LastUsed, LinkStatus};
 use crate::registry::subscriber::{Delivery, Filter, Subscriber};
@@ -282,6 +283,9 @@ impl Handler<Tell> for Registry {
             | EventKind::GaveUp { .. }
             | EventKind::Stopped
             | EventKind::Present { .. }
+            | EventKind::CircuitOpened { .. }
+            | EventKind::CircuitHalfOpen
+            | EventKind::CircuitClosed { .. }
             | EventKind::Missed { .. }
             | EventKind::TopologyChanged { .. }
             | EventKind::TopologyFailed { .. } => {}
@@ -295,6 +299,7 @@ impl Handler<Tell> for Registry {
 pub(crate) struct Register {
     pub(crate) link: LinkName,
     pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) breaker: Option<BreakerState>,
     pub(crate) last_used: LastUsed,
 }
 
@@ -302,7 +307,8 @@ impl Handler<Register> for Registry {
     type Result = ();
 
     fn handle(&mut self, message: Register, _: &mut Context<Self>) {
-        let status = LinkStatus::new(message.link.clone(), message.endpoint);
+        let mut status = LinkStatus::new(message.link.clone(), message.endpoint);
+        status.breaker = message.breaker;
         self.links.insert(message.link, (status, message.last_used));
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::{Event, EventKind, LinkState};
 use crate::exit::{Cause, Class};
+use crate::policy::{BreakerState, Trip};
 
 /// How a link stands.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +29,8 @@ pub struct LinkStatus {
     pub attempt: u32,
     /// The last failure; being closed on request is none.
     pub last_error: Option<Cause>,
+    /// The state of its breaker; none if it has none.
+    pub breaker: Option<BreakerState>,
     /// How often it came up.
     pub connects: u64,
     /// How often it went down.
@@ -51,6 +54,7 @@ impl LinkStatus {
             generation: 0,
             attempt: 0,
             last_error: None,
+            breaker: None,
             connects: 0,
             disconnects: 0,
             last_used: None,
@@ -98,6 +102,25 @@ impl LinkStatus {
                 self.attempt = 0;
                 LinkState::Stopped
             }
+            EventKind::CircuitOpened { trip, .. } => {
+                self.breaker = Some(match trip {
+                    Trip::Forced => BreakerState::ForcedOpen,
+                    _ => BreakerState::Open,
+                });
+                return;
+            }
+            EventKind::CircuitHalfOpen => {
+                self.breaker = Some(BreakerState::HalfOpen);
+                return;
+            }
+            EventKind::CircuitClosed { forced } => {
+                self.breaker = Some(if *forced {
+                    BreakerState::ForcedClosed
+                } else {
+                    BreakerState::Closed
+                });
+                return;
+            }
             EventKind::Present { .. }
             | EventKind::Missed { .. }
             | EventKind::TopologyChanged { .. }
@@ -121,6 +144,7 @@ impl LinkStatus {
             kind: EventKind::Present {
                 state: self.state,
                 last_error: self.last_error.clone(),
+                breaker: self.breaker,
             },
         }
     }

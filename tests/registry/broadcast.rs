@@ -57,7 +57,10 @@ fn a_late_subscriber_is_told_first_how_each_link_stands() {
         let mut late = subscribe(&rig.registry);
         let present = late.recv().await.expect("a registry");
         assert_eq!((present.sequence, present.generation), (2, 1));
-        let EventKind::Present { state, last_error } = present.kind else {
+        let EventKind::Present {
+            state, last_error, ..
+        } = present.kind
+        else {
             panic!("{present}");
         };
         assert_eq!((state, last_error), (LinkState::Up, None));

@@ -175,7 +175,8 @@ impl Breaker {
             None => {}
             Some(false) => self.open(Trip::Probe, now),
             Some(true) => {
-                if self.probes.succeed() >= self.settings.probes() {
+                let succeeded = self.probes.succeed();
+                if succeeded >= self.settings.probes() {
                     self.close(State::Closed);
                 }
             }

@@ -325,13 +325,13 @@ impl TryFrom<RawSettings> for BreakerSettings {
     type Error = PolicyError;
 
     fn try_from(raw: RawSettings) -> Result<Self, PolicyError> {
-        Ok(Self::default()
+        Self::default()
             .with_failure_rate(raw.failure_rate, raw.minimum_calls)?
             .with_window(raw.window)?
             .with_consecutive(raw.consecutive)?
             .with_slow(raw.slow)
             .with_failed_connects(raw.failed_connects)
             .with_open(raw.open, raw.open_max)?
-            .with_probes(raw.probes, raw.probe_timeout)?)
+            .with_probes(raw.probes, raw.probe_timeout)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::breaker::GivenBreaker;
 use super::credentials::Protocol;
 use super::endpoint_map::EndpointMap;
 use super::endpoint_rule::EndpointRule;
@@ -38,6 +39,7 @@ pub(super) struct Given {
     pub(super) tcp: Tcp,
     pub(super) health: Health,
     pub(super) restart: RestartPolicy,
+    pub(super) breaker: GivenBreaker,
     pub(super) supervision: Supervision,
     pub(super) waiting: Waiting,
     pub(super) retry: RetryPolicy,
@@ -173,6 +175,7 @@ mod tests {
             "tcp",
             "tcp.keepalive",
             "health",
+            "breaker",
             "supervision",
             "waiting",
             "retry",

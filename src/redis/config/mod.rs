@@ -29,6 +29,7 @@
 
 mod address;
 mod bounds;
+mod breaker;
 mod credentials;
 mod endpoint_map;
 mod endpoint_rule;

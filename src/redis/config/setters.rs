@@ -12,7 +12,7 @@ use super::tcp::Tcp;
 use super::timeouts::Timeouts;
 use super::topology::ClusterSettings;
 use crate::endpoint::LinkName;
-use crate::policy::{RestartPolicy, RetryBudget};
+use crate::policy::{BreakerSettings, RestartPolicy, RetryBudget};
 use crate::redis::resp::ReplyLimits;
 use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
@@ -141,6 +141,13 @@ impl Config {
         self
     }
 
+    /// Sets [`breaker`](Self::breaker), `None` is off; see [`BreakerSettings`] for defaults.
+    #[must_use]
+    pub fn breaker(mut self, breaker: Option<BreakerSettings>) -> Self {
+        self.breaker = breaker;
+        self
+    }
+
     /// Sets [`limits`](Self::limits); see [`ReplyLimits`] for defaults and errors.
     #[must_use]
     pub fn limits(mut self, limits: ReplyLimits) -> Self {
@@ -206,6 +213,7 @@ mod tests {
             .retry_budget(RetryBudget::new(0.5, 6).expect("valid"))
             .in_flight(InFlight::default().requests(8))
             .cluster_settings(ClusterSettings::default().max_redirects(9))
+            .breaker(None)
             .endpoint_map(map.clone())
             .allowed_endpoints(EndpointRule::configured());
 
@@ -228,6 +236,7 @@ mod tests {
         expected.retry_budget = RetryBudget::new(0.5, 6).expect("valid");
         expected.in_flight.requests = 8;
         expected.cluster.max_redirects = 9;
+        expected.breaker = None;
         expected.endpoint_map = map;
         expected.allowed_endpoints = EndpointRule::configured();
         assert_eq!(set, expected);

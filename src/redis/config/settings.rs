@@ -10,6 +10,7 @@ use super::endpoint_map::EndpointMap;
 use super::endpoint_rule::EndpointRule;
 use super::given::Given;
 use super::health::{Health, Supervision};
+use super::off;
 use super::queues::{InFlight, Waiting, WhenDown};
 use super::tcp::Tcp;
 use super::timeouts::Timeouts;
@@ -17,7 +18,7 @@ use super::topology::{ClusterSettings, Mode};
 use super::transport::check_endpoint;
 use super::url;
 use crate::endpoint::{Endpoint, LinkName};
-use crate::policy::{RestartPolicy, RetryBudget};
+use crate::policy::{BreakerSettings, RestartPolicy, RetryBudget};
 use crate::redis::error::{Error, Result};
 use crate::redis::resp::ReplyLimits;
 use crate::redis::retry::RetryPolicy;
@@ -68,6 +69,10 @@ pub struct Config {
     pub health: Health,
     /// When a link tries again, how often, and when it gives up.
     pub restart: RestartPolicy,
+    /// When calls to a node fail at once for a while because too many failed; `None`, or `"off"`
+    /// in text, switches it off. Default: on, with the defaults of [`BreakerSettings`].
+    #[serde(with = "off::table")]
+    pub breaker: Option<BreakerSettings>,
     /// When a link counts as stable, and what a parked one does.
     pub supervision: Supervision,
     /// The queue of requests that wait for a connection.
@@ -105,6 +110,7 @@ impl Config {
             tcp: given.tcp,
             health: given.health,
             restart: given.restart,
+            breaker: given.breaker.0,
             supervision: given.supervision,
             waiting: given.waiting,
             retry: given.retry,

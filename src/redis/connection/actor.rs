@@ -9,7 +9,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 use crate::endpoint::Endpoint;
 use crate::event::{Event, EventKind};
 use crate::exit::{Cause, CauseKind};
-use crate::link::{Backend, Close, Lifeline};
+use crate::link::{Backend, Circuit, Close, Lifeline};
 use crate::redis::config::Config;
 use crate::redis::connection::ending::Ending;
 use crate::redis::connection::exchange::Exchange;
@@ -49,6 +49,10 @@ impl Backend for RedisBackend {
         }
     }
 
+    fn circuit(&self) -> Option<Circuit> {
+        self.lane.circuit().cloned()
+    }
+
     fn observe(&mut self, event: &Event) {
         let news = match &event.kind {
             EventKind::Connected | EventKind::Reconnected { .. } => {
@@ -75,6 +79,9 @@ impl Backend for RedisBackend {
             }
             EventKind::Reconnecting { .. }
             | EventKind::Present { .. }
+            | EventKind::CircuitOpened { .. }
+            | EventKind::CircuitHalfOpen
+            | EventKind::CircuitClosed { .. }
             | EventKind::Missed { .. }
             | EventKind::TopologyChanged { .. }
             | EventKind::TopologyFailed { .. } => return,

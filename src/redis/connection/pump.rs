@@ -17,6 +17,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use crate::exit::{Cause, CauseKind};
+use crate::link::Tally;
 use crate::redis::cluster::Signal;
 use crate::redis::config::Config;
 use crate::redis::connection::ending::{Ending, Wish};
@@ -64,6 +65,7 @@ pub(crate) struct Pump {
     timer: Option<Pin<Box<Sleep>>>,
     last_used: LastUsed,
     last_cause: Option<Cause>,
+    tally: Tally,
 }
 
 impl Pump {
@@ -76,6 +78,7 @@ impl Pump {
         last_used: LastUsed,
     ) -> Self {
         let vigil = Vigil::new(config.health, config.timeouts.command, now());
+        let tally = Tally::new(lane.circuit().cloned(), now());
         Self {
             stream: exchange.stream,
             decoder: exchange.decoder,
@@ -90,11 +93,13 @@ impl Pump {
             timer: None,
             last_used,
             last_cause: None,
+            tally,
         }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let now = now();
+        self.tally.begin(now);
         let mut busy = true;
         for _ in 0..ROUNDS_PER_TURN {
             match self.round(cx, now) {
@@ -167,11 +172,14 @@ impl Pump {
             return Ok(());
         }
         match self.in_flight.pop() {
-            Some(Expected::Request(request)) => match reply {
-                Reply::Value(value) => request.resolve(Ok(value)),
-                Reply::Error(error) => self.refused(request, error),
-                Reply::Push(_) => {}
-            },
+            Some(Expected::Request(mut request)) => {
+                self.tally.answered(&mut request.mark);
+                match reply {
+                    Reply::Value(value) => request.resolve(Ok(value)),
+                    Reply::Error(error) => self.refused(request, error),
+                    Reply::Push(_) => {}
+                }
+            }
             Some(Expected::Overdue | Expected::Asking | Expected::Ping) => {}
             None => return Err(self.unasked(reply)),
         }
@@ -222,10 +230,12 @@ impl Pump {
             unwritten,
             in_flight,
             config,
+            tally,
             ..
         } = self;
         let left = lane.take(cx, now, |mut request| {
             request.begin_attempt(now, &config.retry);
+            tally.written(&mut request.mark);
             if request.asking {
                 unwritten.extend_from_slice(ASKING);
                 in_flight.push(Expected::Asking, ASKING.len());
@@ -270,7 +280,11 @@ impl Pump {
     /// Deadlines, health checks, stalls. Pending while all is well.
     fn watch(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Cause> {
         loop {
-            let expired = self.in_flight.expire(now);
+            let mut expired = self.in_flight.expire(now);
+            for request in &mut expired {
+                self.tally.overdue(&mut request.mark, request.timeout);
+            }
+            self.tally.end();
             if !expired.is_empty() {
                 // They made room for what waits in the lane.
                 cx.waker().wake_by_ref();

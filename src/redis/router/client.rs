@@ -6,8 +6,9 @@ use std::time::Duration;
 use actix::{Addr, MailboxError, Recipient};
 use tokio::sync::oneshot;
 
-use crate::endpoint::LinkName;
+use crate::endpoint::{Endpoint, LinkName};
 use crate::event::Event;
+use crate::policy::Force;
 use crate::redis::command::{Command, Pipeline};
 use crate::redis::config::{Config, Mode};
 use crate::redis::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::redis::request::{Replies, Responder};
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::home;
 use crate::redis::router::operations::{
-    AwaitReady, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
+    AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
 };
 use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
@@ -171,6 +172,26 @@ impl Client {
         match &self.router {
             AnyRouter::Cluster(router) => router.send(Reconnect).await,
             AnyRouter::Standalone(router) => router.send(Reconnect).await,
+        }
+        .map_err(gone)
+    }
+
+    /// Forces the circuit breaker of one node, or of all that are known, open or closed, or
+    /// releases it. Gives the links it concerned.
+    ///
+    /// # Errors
+    ///
+    /// The router was stopped.
+    pub async fn force_breaker(
+        &self,
+        endpoint: Option<&Endpoint>,
+        force: Force,
+    ) -> Result<Vec<LinkName>> {
+        let endpoint = endpoint.cloned();
+        let message = ForceBreaker { endpoint, force };
+        match &self.router {
+            AnyRouter::Cluster(router) => router.send(message).await,
+            AnyRouter::Standalone(router) => router.send(message).await,
         }
         .map_err(gone)
     }

@@ -6,7 +6,7 @@
 //! | `node` | one node: its link and its lane |
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
-//! | `operations` | health check, reconnect, ready, shutdown |
+//! | `operations` | health check, reconnect, forced breakers, ready, shutdown |
 //! | `refresh` | how the topology is read |
 //! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
 //! | `standalone` | what one server needs |
@@ -37,8 +37,8 @@ pub use client::{AnyRouter, Client};
 pub use cluster::{Cluster, ClusterRouter};
 pub use doors::Dispatching;
 pub use operations::{
-    AwaitReady, HealthCheck, HealthReport, HealthStatus, NodeHealth, Reconnect, Shutdown,
-    ShutdownSummary,
+    AwaitReady, ForceBreaker, HealthCheck, HealthReport, HealthStatus, NodeHealth, Reconnect,
+    Shutdown, ShutdownSummary,
 };
 pub use router::{Router, Topology};
 pub use standalone::{OneServer, Standalone};

@@ -7,7 +7,7 @@ use actix::Addr;
 use actix_rt::task::JoinHandle;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{LinkSettings, Start, Supervisor, Terminate};
+use crate::link::{Circuit, LinkSettings, Start, Supervisor, Terminate};
 use crate::policy::RetryAccount;
 use crate::redis::config::Config;
 use crate::redis::connection::{Dialer, RedisBackend};
@@ -44,7 +44,12 @@ impl NodeMaker {
     )]
     pub(crate) fn start(&self, name: LinkName, endpoint: Endpoint, now: Instant) -> Node {
         let config = &self.config;
-        let lane = Lane::new(Some(endpoint.clone()), config.waiting, config.when_down);
+        let lane = Lane::behind(
+            config.breaker.map(Circuit::new),
+            Some(endpoint.clone()),
+            config.waiting,
+            config.when_down,
+        );
         let keeper = actix_rt::spawn(Arc::clone(&lane).keep());
         let backend = RedisBackend {
             endpoint,

@@ -1,5 +1,5 @@
 //! What an operator asks of a router, whatever it routes to: [`HealthCheck`], [`Reconnect`],
-//! [`AwaitReady`], [`Shutdown`].
+//! [`ForceBreaker`], [`AwaitReady`], [`Shutdown`].
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{ReconnectNow, Stop};
+use crate::link::{ForceCircuit, ReconnectNow, Stop};
+use crate::policy::Force;
 use crate::redis::command::cmd;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::router::router::{Router, Topology, ask};
@@ -157,6 +158,42 @@ impl<T: Topology> Handler<Reconnect> for Router<T> {
                 }
             }
             failed
+        })
+    }
+}
+
+/// Forces the circuit breakers of links open or closed, or releases them. Answers with the links
+/// it concerned: those that have a breaker. Nodes that are found later begin with one that is
+/// closed and not forced.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Vec<LinkName>")]
+pub struct ForceBreaker {
+    /// The node; none means all that are known now.
+    pub endpoint: Option<Endpoint>,
+    /// What the breakers have to be.
+    pub force: Force,
+}
+
+impl<T: Topology> Handler<ForceBreaker> for Router<T> {
+    type Result = ResponseFuture<Vec<LinkName>>;
+
+    fn handle(&mut self, message: ForceBreaker, _: &mut Context<Self>) -> Self::Result {
+        let ForceBreaker { endpoint, force } = message;
+        let nodes = self.core.nodes.iter();
+        let forced =
+            nodes
+                .filter(|(node, _)| endpoint.as_ref().is_none_or(|endpoint| endpoint == *node))
+                .map(|(_, node)| {
+                    let (name, link) = (node.name.clone(), node.link.clone());
+                    async move {
+                        matches!(link.send(ForceCircuit(force)).await, Ok(true)).then_some(name)
+                    }
+                });
+        let forced = join_all(forced.collect::<Vec<_>>());
+        Box::pin(async move {
+            let mut links: Vec<_> = forced.await.into_iter().flatten().collect();
+            links.sort();
+            links
         })
     }
 }

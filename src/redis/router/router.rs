@@ -290,7 +290,7 @@ pub(crate) async fn ask(lane: Arc<Lane>, command: Command, timeout: Duration) ->
     let responder = Responder::One(sender);
     let request = Request::new(command.into_wire(), now() + timeout, timeout, responder);
     // A lane that is gone answers by the request's own guard.
-    drop(lane.submit(request));
+    drop(lane.submit_own(request));
     answer.await.unwrap_or_else(|_| Err(Error::stopped()))
 }
 

@@ -1,0 +1,144 @@
+//! What became of many calls over one connection, told to the circuit cheaply: [`Tally`].
+
+use std::time::{Duration, Instant};
+
+use crate::link::circuit::{Circuit, Pass};
+use crate::policy::Results;
+
+/// Successes are told to the circuit no more often than this; a failure at once, after them.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+/// What a call carries for its circuit on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Mark {
+    /// It is a probe.
+    probe: Option<Box<Pass>>,
+    /// The circuit's epoch when it was written.
+    epoch: u32,
+    /// When it was written: milliseconds of the tally's life, as many as fit.
+    at: u32,
+}
+
+impl Mark {
+    /// It goes through as this says.
+    pub(crate) fn passed(pass: Pass) -> Self {
+        Self {
+            probe: pass.is_probe().then(|| Box::new(pass)),
+            ..Self::default()
+        }
+    }
+}
+
+/// Counts the results of a connection's calls, and tells them to its circuit in batches.
+///
+/// Only calls that were written count, and only in the epoch of the circuit in which they were.
+/// One that is overdue counts as failed if it was in flight for half of its time at least: of one
+/// that had waited for a connection nearly until its deadline nobody can tell whether the server
+/// would have answered it.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    circuit: Option<Circuit>,
+    slow_after: Option<Duration>,
+    born: Instant,
+    now: Instant,
+    epoch: u32,
+    results: Results,
+    tell_at: Instant,
+}
+
+impl Tally {
+    pub(crate) fn new(circuit: Option<Circuit>, now: Instant) -> Self {
+        Self {
+            slow_after: circuit.as_ref().and_then(Circuit::slow_after),
+            epoch: circuit.as_ref().map_or(0, Circuit::epoch),
+            circuit,
+            born: now,
+            now,
+            results: Results::default(),
+            tell_at: now,
+        }
+    }
+
+    /// A turn of the connection begins.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.now = now;
+        let Some(circuit) = &self.circuit else {
+            return;
+        };
+        let epoch = circuit.epoch();
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.results = Results::default();
+        }
+    }
+
+    /// A call is written.
+    pub(crate) fn written(&self, mark: &mut Mark) {
+        mark.epoch = self.epoch;
+        mark.at = self.millis();
+    }
+
+    /// A call was answered, whatever the answer says.
+    pub(crate) fn answered(&mut self, mark: &mut Mark) {
+        let slow = self
+            .slow_after
+            .is_some_and(|limit| self.in_flight(mark) >= limit);
+        if let Some(probe) = mark.probe.take() {
+            if slow {
+                probe.failed();
+            } else {
+                probe.succeeded();
+            }
+        } else if mark.epoch == self.epoch {
+            self.results.successes = self.results.successes.saturating_add(1);
+            self.results.slow = self.results.slow.saturating_add(u32::from(slow));
+        }
+    }
+
+    /// A call passed its deadline while it was in flight; `timeout` is all the time it had.
+    pub(crate) fn overdue(&mut self, mark: &mut Mark, timeout: Duration) {
+        let probe = mark.probe.take();
+        if self.in_flight(mark) < timeout / 2 {
+            return;
+        }
+        if let Some(probe) = probe {
+            probe.failed();
+        } else if mark.epoch == self.epoch {
+            self.results.failures = self.results.failures.saturating_add(1);
+        }
+    }
+
+    /// The turn ends.
+    pub(crate) fn end(&mut self) {
+        let urgent = self.results.failures > 0 || self.results.slow > 0;
+        if urgent || self.now >= self.tell_at {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        let results = std::mem::take(&mut self.results);
+        if let Some(circuit) = &self.circuit
+            && results.calls() > 0
+        {
+            circuit.record(self.epoch, results);
+            self.tell_at = self.now + TOLD_EVERY;
+        }
+    }
+
+    fn in_flight(&self, mark: &Mark) -> Duration {
+        Duration::from_millis(self.millis().wrapping_sub(mark.at).into())
+    }
+
+    /// Milliseconds of its life; starts again after 49 days.
+    fn millis(&self) -> u32 {
+        (self.now.saturating_duration_since(self.born).as_millis() & u128::from(u32::MAX)) as u32
+    }
+}
+
+/// The connection ends; what went well before is told first.
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
