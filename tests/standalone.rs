@@ -2,6 +2,8 @@
 #![cfg(feature = "redis")]
 
 mod application;
+#[path = "standalone/circuit.rs"]
+mod circuit;
 #[path = "standalone/deadlines.rs"]
 mod deadlines;
 #[path = "standalone/faults.rs"]
