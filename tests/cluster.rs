@@ -6,6 +6,8 @@ mod addresses;
 mod application;
 #[path = "cluster/calls.rs"]
 mod calls;
+#[path = "cluster/circuit.rs"]
+mod circuit;
 #[path = "cluster/failover.rs"]
 mod failover;
 #[path = "cluster/load.rs"]

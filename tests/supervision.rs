@@ -1,5 +1,7 @@
 //! The supervisor actor over scripted connections, in virtual time.
 
+#[path = "supervision/circuit.rs"]
+mod circuit;
 #[path = "supervision/endings.rs"]
 mod endings;
 #[path = "supervision/governed.rs"]

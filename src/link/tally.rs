@@ -142,3 +142,143 @@ impl Drop for Tally {
         self.tell();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{BreakerSettings, BreakerState};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn start() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn tally(settings: BreakerSettings) -> (Tally, Circuit) {
+        let circuit = Circuit::new(settings);
+        (Tally::new(Some(circuit.clone()), start()), circuit)
+    }
+
+    fn written(tally: &Tally) -> Mark {
+        let mut mark = Mark::default();
+        tally.written(&mut mark);
+        mark
+    }
+
+    /// So many calls, each written now and overdue when all of its second has passed.
+    fn fail(tally: &mut Tally, calls: usize) {
+        let mut marks: Vec<Mark> = (0..calls).map(|_| written(tally)).collect();
+        tally.begin(tally.now + SECOND);
+        for mark in &mut marks {
+            tally.overdue(mark, SECOND);
+        }
+    }
+
+    #[test]
+    fn failures_are_told_at_once_and_what_went_well_before_them_first() {
+        let (mut tally, circuit) = tally(BreakerSettings::default());
+        fail(&mut tally, 4);
+        tally.end();
+        let mut good = written(&tally);
+        tally.begin(tally.now);
+        tally.answered(&mut good);
+        tally.end();
+        assert_eq!(tally.results.calls(), 1, "no hurry");
+        fail(&mut tally, 4);
+        tally.end();
+        assert_eq!(circuit.state(), BreakerState::Closed, "four in a row");
+        fail(&mut tally, 1);
+        tally.end();
+        assert_eq!(circuit.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn what_went_well_is_told_after_a_while_and_at_the_end() {
+        let half = BreakerSettings::default()
+            .with_consecutive(u32::MAX)
+            .expect("valid");
+        for late in [Duration::ZERO, TOLD_EVERY] {
+            let (mut tally, circuit) = tally(half);
+            let mut marks: Vec<Mark> = (0..22).map(|_| written(&tally)).collect();
+            // Told at once, since nothing was told before.
+            tally.answered(&mut marks[0]);
+            tally.end();
+            tally.begin(tally.now + late);
+            marks[1..].iter_mut().for_each(|mark| tally.answered(mark));
+            tally.end();
+            let kept = if late.is_zero() { 21 } else { 0 };
+            assert_eq!(tally.results.calls(), kept);
+            drop(tally);
+            circuit.record(
+                circuit.epoch(),
+                Results {
+                    failures: 21,
+                    ..Results::default()
+                },
+            );
+            assert_eq!(circuit.state(), BreakerState::Closed, "22 went well");
+            circuit.record(circuit.epoch(), Results::FAILURE);
+            assert_eq!(circuit.state(), BreakerState::Open);
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_in_flight_for_less_than_half_of_its_time_says_nothing() {
+        let (mut tally, circuit) = tally(BreakerSettings::default());
+        let mut marks: Vec<Mark> = (0..10).map(|_| written(&tally)).collect();
+        tally.begin(tally.now + SECOND);
+        for mark in &mut marks {
+            tally.overdue(mark, 2 * SECOND + Duration::from_millis(2));
+        }
+        tally.end();
+        assert_eq!(circuit.state(), BreakerState::Closed);
+        let mut marks: Vec<Mark> = (0..10).map(|_| written(&tally)).collect();
+        tally.begin(tally.now + SECOND);
+        for mark in &mut marks {
+            tally.overdue(mark, 2 * SECOND);
+        }
+        tally.end();
+        assert_eq!(circuit.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn what_was_written_under_another_state_does_not_count() {
+        let (mut tally, circuit) = tally(BreakerSettings::default());
+        let mut old: Vec<Mark> = (0..10).map(|_| written(&tally)).collect();
+        fail(&mut tally, 5);
+        tally.end();
+        circuit.connected();
+        for _ in 0..3 {
+            circuit.ask().expect("a probe").succeeded();
+        }
+        tally.begin(tally.now + SECOND);
+        for mark in &mut old {
+            tally.overdue(mark, SECOND);
+        }
+        tally.end();
+        assert_eq!(circuit.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_probe_that_nobody_answers_for_gives_its_place_back() {
+        let (mut tally, circuit) = tally(BreakerSettings::default());
+        fail(&mut tally, 5);
+        tally.end();
+        circuit.connected();
+        for _ in 0..10 {
+            drop(Mark::passed(circuit.ask().expect("a place")));
+        }
+        let mut probe = Mark::passed(circuit.ask().expect("a place"));
+        tally.written(&mut probe);
+        tally.begin(tally.now + SECOND);
+        tally.overdue(&mut probe, SECOND);
+        assert_eq!(circuit.state(), BreakerState::Open, "it failed");
+    }
+
+    #[test]
+    fn without_a_circuit_nothing_is_counted() {
+        let mut tally = Tally::new(None, start());
+        fail(&mut tally, 10);
+        tally.end();
+    }
+}

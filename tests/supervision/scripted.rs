@@ -12,7 +12,7 @@ use everlink::endpoint::Endpoint;
 use everlink::event::{Event, EventKind};
 use everlink::exit::{Cause, CauseKind};
 use everlink::link::{
-    Backend, Close, Lifeline, LinkSettings, SharedGovernor, Start, Stop, Supervisor,
+    Backend, Circuit, Close, Lifeline, LinkSettings, SharedGovernor, Start, Stop, Supervisor,
 };
 use everlink::policy::{Backoff, Governor, RestartPolicy};
 use everlink::registry::{Registry, Subscribe};
@@ -133,6 +133,7 @@ pub(crate) struct Scripted {
     endpoint: Endpoint,
     journal: Arc<Journal>,
     panics: Option<Misbehaviour>,
+    circuit: Option<Circuit>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,11 +149,17 @@ impl Scripted {
             endpoint: Endpoint::tcp("node.test", 1),
             journal: Arc::default(),
             panics: None,
+            circuit: None,
         }
     }
 
     pub(crate) fn at(mut self, host: &str) -> Self {
         self.endpoint = Endpoint::tcp(host, 1);
+        self
+    }
+
+    pub(crate) fn behind(mut self, circuit: Circuit) -> Self {
+        self.circuit = Some(circuit);
         self
     }
 
@@ -181,6 +188,10 @@ impl Backend for Scripted {
             lifeline,
             socket: Socket::open(&self.journal),
         }
+    }
+
+    fn circuit(&self) -> Option<Circuit> {
+        self.circuit.clone()
     }
 
     fn observe(&mut self, _: &Event) {

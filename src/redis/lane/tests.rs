@@ -342,3 +342,41 @@ fn many_threads_and_one_consumer_lose_nothing_and_double_nothing() {
     }
     assert_eq!(lane.lock().weight, 0);
 }
+
+#[test]
+fn the_circuit_is_asked_only_while_the_link_is_up_and_only_for_callers() {
+    let circuit = Circuit::new(crate::policy::BreakerSettings::default());
+    let endpoint = Endpoint::tcp("localhost", 1);
+    let lane = Lane::behind(
+        Some(circuit.clone()),
+        Some(endpoint.clone()),
+        Waiting::default(),
+        WhenDown::Wait,
+    );
+    circuit.force(crate::policy::Force::Open);
+    let mut waits = submit(&lane, "a");
+    assert!(error(&mut waits).is_none(), "the link is down");
+    lane.up();
+    let refused = error(&mut submit(&lane, "b")).expect("at once");
+    assert!(
+        matches!(refused.kind(), ErrorKind::CircuitOpen(_)),
+        "{refused}"
+    );
+    assert_eq!(refused.outcome(), Outcome::NotSent);
+    assert_eq!(refused.endpoint(), Some(&endpoint));
+    let (own, _answer) = request("c", start() + LONG);
+    assert!(matches!(lane.submit_own(own), Submitted::Taken));
+    circuit.force(crate::policy::Force::Release);
+    let _probes = ["d", "e", "f"].map(|key| submit(&lane, key));
+    let refused = error(&mut submit(&lane, "g")).expect("no fourth probe");
+    assert!(
+        matches!(refused.kind(), ErrorKind::CircuitOpen(_)),
+        "{refused}"
+    );
+    let (taken, _) = take_with(&lane, Waker::noop(), 9);
+    assert_eq!(keys(&taken).join(""), "acdef");
+    // They are lost: their places are free for others.
+    drop(taken);
+    let mut instead = submit(&lane, "h");
+    assert!(error(&mut instead).is_none());
+}
