@@ -26,7 +26,7 @@
 //! | [`secret`] | a text that is never shown | yes |
 //! | [`endpoint`] | what is dialled, and the names of links | yes |
 //! | [`exit`] | why a connection ended, and what that means | yes |
-//! | [`policy`] | backoff, jitter, restart intensity, the governor of dials | yes |
+//! | [`policy`] | backoff, jitter, restart intensity, the governor of dials, the circuit breaker | yes |
 //! | [`event`] | what everlink tells | |
 //! | [`registry`] | status of every link, broadcast of events, callbacks | |
 //! | [`link`] | supervision of one link of any kind | |

@@ -108,12 +108,16 @@ impl Handler<Event> for EventPrinter {
             EventKind::Connecting | EventKind::Reconnecting { .. } | EventKind::Present { .. } => {
                 return;
             }
-            EventKind::Connected | EventKind::Reconnected { .. } => Look::Good,
+            EventKind::Connected
+            | EventKind::Reconnected { .. }
+            | EventKind::CircuitClosed { .. } => Look::Good,
             EventKind::Disconnected { cause } if cause.kind() == CauseKind::Requested => {
                 Look::Quiet
             }
             EventKind::Stopped => Look::Quiet,
-            EventKind::Disconnected { .. } | EventKind::GaveUp { .. } => Look::Bad,
+            EventKind::Disconnected { .. }
+            | EventKind::GaveUp { .. }
+            | EventKind::CircuitOpened { .. } => Look::Bad,
             EventKind::TopologyChanged { .. } => Look::Strong,
             _ => Look::Doubtful,
         };
