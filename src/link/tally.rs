@@ -95,7 +95,8 @@ impl Tally {
         }
     }
 
-    /// A call passed its deadline while it was in flight; `timeout` is all the time it had.
+    /// A call passed its deadline while it was in flight; `timeout` is all the time it had, what
+    /// it waited before it was written included.
     pub(crate) fn overdue(&mut self, mark: &mut Mark, timeout: Duration) {
         let probe = mark.probe.take();
         if self.in_flight(mark) < timeout / 2 {

@@ -138,7 +138,10 @@ impl Lane {
     pub(crate) fn submit(&self, mut request: Request) -> Submitted {
         // It may have been a probe of another link.
         request.mark = Mark::default();
-        self.push(request, true)
+        // One whose connection was lost was let through once; perhaps its link is not known to be
+        // down yet.
+        let ask = request.retries.after_loss == 0;
+        self.push(request, ask)
     }
 
     /// The same for what the library itself asks: whatever the breaker says.

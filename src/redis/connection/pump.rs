@@ -282,7 +282,11 @@ impl Pump {
         loop {
             let mut expired = self.in_flight.expire(now);
             for request in &mut expired {
-                self.tally.overdue(&mut request.mark, request.timeout);
+                // One whose attempt has a time of its own had all of that.
+                let of_attempt = request.due < request.deadline;
+                let given = Some(request.timeout).filter(|_| !of_attempt);
+                self.tally
+                    .overdue(&mut request.mark, given.unwrap_or_default());
             }
             self.tally.end();
             if !expired.is_empty() {

@@ -366,6 +366,10 @@ fn the_circuit_is_asked_only_while_the_link_is_up_and_only_for_callers() {
     assert_eq!(refused.endpoint(), Some(&endpoint));
     let (own, _answer) = request("c", start() + LONG);
     assert!(matches!(lane.submit_own(own), Submitted::Taken));
+    let (mut again, mut lost) = request("l", start() + LONG);
+    again.retries.after_loss = 1;
+    drop(lane.submit(again));
+    assert!(error(&mut lost).is_none(), "let through once");
     circuit.force(crate::policy::Force::Release);
     let _probes = ["d", "e", "f"].map(|key| submit(&lane, key));
     let refused = error(&mut submit(&lane, "g")).expect("no fourth probe");
@@ -374,7 +378,7 @@ fn the_circuit_is_asked_only_while_the_link_is_up_and_only_for_callers() {
         "{refused}"
     );
     let (taken, _) = take_with(&lane, Waker::noop(), 9);
-    assert_eq!(keys(&taken).join(""), "acdef");
+    assert_eq!(keys(&taken).join(""), "acldef");
     // They are lost: their places are free for others.
     drop(taken);
     let mut instead = submit(&lane, "h");
