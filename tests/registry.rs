@@ -173,6 +173,7 @@ fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
                 failures.send(what).expect("the test listens");
             })
             .on_give_up(note("give up"))
+            .on_circuit_change(note("circuit"))
             .on_topology_change(note("topology"));
         let drops = Plan::up().then(secs(1), End::Exit(CauseKind::Closed));
         let fails = |kind| Plan::fails(kind);
@@ -182,7 +183,8 @@ fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
             drops,
             fails(CauseKind::Denied),
         ];
-        let rig = Rig::new(plans);
+        let backend = Scripted::new(plans).behind_a_touchy_circuit();
+        let rig = Rig::of(backend, steady());
         callbacks.attach(&rig.registry);
         tokio::time::sleep(secs(60)).await;
         assert_eq!(
@@ -190,9 +192,12 @@ fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
             [
                 "connect",
                 "disconnect",
+                "circuit",
                 "failed 2 refused",
                 "reconnect",
+                "circuit",
                 "disconnect",
+                "circuit",
                 "failed 4 denied",
                 "give up"
             ]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use everlink::exit::CauseKind;
 use everlink::registry::EventLog;
 
-use super::scripted::{End, Plan, Rig, in_virtual_time, secs};
+use super::scripted::{End, Plan, Rig, Scripted, in_virtual_time, secs, steady};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -38,7 +38,9 @@ fn logs_the_first_failed_attempt_of_each_kind_as_a_warning_and_the_others_for_de
             let drops = Plan::up().then(secs(1), End::Exit(CauseKind::Closed));
             let denied = Plan::fails(CauseKind::Denied);
             let resets = Plan::fails(CauseKind::Reset);
-            let rig = Rig::new([fails, fails, resets, fails, drops, fails, denied]);
+            let plans = [fails, fails, resets, fails, drops, fails, denied];
+            let backend = Scripted::new(plans).behind_a_touchy_circuit();
+            let rig = Rig::of(backend, steady());
             EventLog::attach(&rig.registry);
             tokio::time::sleep(secs(20)).await;
         });
@@ -62,6 +64,7 @@ fn logs_the_first_failed_attempt_of_each_kind_as_a_warning_and_the_others_for_de
             "DEBUG connect_failed",
             "INFO connected",
             "WARN disconnected",
+            "WARN circuit_opened",
             "WARN connect_failed",
             "WARN connect_failed",
             "ERROR gave_up",

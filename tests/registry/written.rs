@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use everlink::event::Event;
 
 /// Each line is read, written again, and shown; the JSON is what other programs rely on.
-const GOLDEN: [(&str, &str); 14] = [
+const GOLDEN: [(&str, &str); 22] = [
     (r#""event":"connecting""#, "connecting"),
     (r#""event":"connected""#, "connected"),
     (
@@ -37,6 +37,32 @@ const GOLDEN: [(&str, &str); 14] = [
     (
         r#""event":"present","state":"parked","last_error":{"kind":"certificate"}"#,
         "is parked, last error certificate",
+    ),
+    (
+        r#""event":"present","state":"up","breaker":"closed""#,
+        "is up",
+    ),
+    (
+        r#""event":"present","state":"up","breaker":"half_open""#,
+        "is up, circuit half-open",
+    ),
+    (
+        r#""event":"circuit_opened","trip":{"rule":"consecutive","failures":5},"retry_after":"5s""#,
+        "circuit opened: 5 failures in a row, tried again in 5.0s",
+    ),
+    (
+        r#""event":"circuit_opened","trip":{"rule":"failure_rate","failures":10,"calls":20},"retry_after":"1m""#,
+        "circuit opened: 10 of 20 calls failed, tried again in 60.0s",
+    ),
+    (
+        r#""event":"circuit_opened","trip":{"rule":"forced"}"#,
+        "circuit opened: forced",
+    ),
+    (r#""event":"circuit_half_open""#, "circuit half-open"),
+    (r#""event":"circuit_closed""#, "circuit closed"),
+    (
+        r#""event":"circuit_closed","forced":true"#,
+        "circuit closed: forced",
     ),
     (
         r#""event":"missed","count":26"#,

@@ -14,7 +14,7 @@ use everlink::exit::{Cause, CauseKind};
 use everlink::link::{
     Backend, Circuit, Close, Lifeline, LinkSettings, SharedGovernor, Start, Stop, Supervisor,
 };
-use everlink::policy::{Backoff, Governor, RestartPolicy};
+use everlink::policy::{Backoff, BreakerSettings, Governor, RestartPolicy};
 use everlink::registry::{Registry, Subscribe};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -161,6 +161,14 @@ impl Scripted {
     pub(crate) fn behind(mut self, circuit: Circuit) -> Self {
         self.circuit = Some(circuit);
         self
+    }
+
+    /// A breaker that trips at the first failure, for an hour.
+    pub(crate) fn behind_a_touchy_circuit(self) -> Self {
+        let settings = BreakerSettings::default()
+            .with_consecutive(1)
+            .and_then(|it| it.with_open(secs(3_600), secs(3_600)));
+        self.behind(Circuit::new(settings.expect("valid")))
     }
 
     pub(crate) fn panicking(mut self, panics: Misbehaviour) -> Self {
