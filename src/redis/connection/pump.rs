@@ -5,6 +5,8 @@
 //! its own replies are not read would otherwise block both for ever. One turn takes in a bounded
 //! amount, then yields to whatever else runs on the arbiter.
 
+mod overdue;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -280,22 +282,7 @@ impl Pump {
     /// Deadlines, health checks, stalls. Pending while all is well.
     fn watch(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Cause> {
         loop {
-            let mut expired = self.in_flight.expire(now);
-            for request in &mut expired {
-                // One whose attempt has a time of its own had all of that.
-                let of_attempt = request.due < request.deadline;
-                let given = Some(request.timeout).filter(|_| !of_attempt);
-                self.tally
-                    .overdue(&mut request.mark, given.unwrap_or_default());
-            }
-            self.tally.end();
-            if !expired.is_empty() {
-                // They made room for what waits in the lane.
-                cx.waker().wake_by_ref();
-            }
-            for request in expired {
-                self.overdue(request, now);
-            }
+            self.expire(cx, now);
             let in_flight = !self.in_flight.is_empty();
             let overdue = self.in_flight.has_overdue();
             let next_check = match self.vigil.check(now, in_flight, overdue) {
@@ -323,19 +310,6 @@ impl Pump {
                 .min();
             self.sleep_until(next, cx);
             return Poll::Pending;
-        }
-    }
-
-    /// Answers a request whose deadline passed; gives back one whose attempt took too long.
-    fn overdue(&self, mut request: Request, now: Instant) {
-        match self.lane.endpoint() {
-            Some(endpoint) if request.deadline > now => {
-                request.asking = false;
-                let timeout = request.policy(&self.config.retry).attempt_timeout;
-                let reason = Reason::Unanswered(timeout.unwrap_or_default());
-                self.handoff.bounce(request, endpoint, reason);
-            }
-            endpoint => request.expire(endpoint),
         }
     }
 
