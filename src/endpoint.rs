@@ -54,6 +54,13 @@ impl Endpoint {
         Self(Kind::Other(clean.into()))
     }
 
+    /// The bytes of its text, port not included.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match &self.0 {
+            Kind::Tcp { host: text, .. } | Kind::Unix(text) | Kind::Other(text) => text.len(),
+        }
+    }
+
     /// The host of a TCP endpoint.
     pub fn host(&self) -> Option<&str> {
         match &self.0 {

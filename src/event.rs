@@ -189,6 +189,37 @@ pub enum RefreshTrigger {
     Requested,
 }
 
+impl Event {
+    /// What it takes of a bound: itself, and its texts as if they were its own.
+    pub(crate) fn weight(&self) -> usize {
+        let listed = |endpoints: &[Endpoint]| -> usize {
+            let texts: usize = endpoints.iter().map(Endpoint::text_bytes).sum();
+            texts + size_of_val(endpoints)
+        };
+        let kind = match &self.kind {
+            EventKind::ConnectFailed { cause, .. }
+            | EventKind::Disconnected { cause }
+            | EventKind::Reconnecting { cause, .. }
+            | EventKind::GaveUp { cause, .. }
+            | EventKind::TopologyFailed { cause, .. } => cause.detail().len(),
+            EventKind::Present { last_error, .. } => {
+                last_error.as_ref().map_or(0, |cause| cause.detail().len())
+            }
+            EventKind::TopologyChanged { added, removed, .. } => listed(added) + listed(removed),
+            EventKind::Connecting
+            | EventKind::Connected
+            | EventKind::Reconnected { .. }
+            | EventKind::Stopped
+            | EventKind::Missed { .. }
+            | EventKind::CircuitOpened { .. }
+            | EventKind::CircuitHalfOpen
+            | EventKind::CircuitClosed { .. } => 0,
+        };
+        let endpoint = self.endpoint.as_ref().map_or(0, Endpoint::text_bytes);
+        size_of::<Self>() + self.link.as_str().len() + endpoint + kind
+    }
+}
+
 impl EventKind {
     /// The name of this kind, as in its serialized form.
     pub fn name(&self) -> &'static str {

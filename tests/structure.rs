@@ -18,7 +18,7 @@ const ORDER: [&[&str]; 8] = [
 ];
 
 /// The same within `redis`.
-const REDIS_ORDER: [&[&str]; 14] = [
+const REDIS_ORDER: [&[&str]; 15] = [
     &["value", "error"],
     &["slot"],
     &["resp"],
@@ -28,6 +28,7 @@ const REDIS_ORDER: [&[&str]; 14] = [
     &["config"],
     &["cluster"],
     &["refusal"],
+    &["memory"],
     &["request"],
     &["lane"],
     &["handoff"],

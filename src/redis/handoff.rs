@@ -2,6 +2,7 @@
 //! serve, or news of the node.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Message, WeakRecipient};
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::memory::Tally;
 use crate::redis::request::{Refusal, Request};
 use crate::redis::value::ServerError;
 
@@ -20,6 +22,18 @@ pub(crate) struct Bounced {
     pub(crate) request: Request,
     pub(crate) endpoint: Endpoint,
     pub(crate) reason: Reason,
+    /// Counted until the router knows what becomes of it.
+    _counted: Option<Counted>,
+}
+
+/// A part of what is on its way.
+#[derive(Debug)]
+struct Counted(Arc<Tally>, usize);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.subtract(self.1);
+    }
 }
 
 /// Why a node did not serve a request.
@@ -34,6 +48,11 @@ pub(crate) enum Reason {
 }
 
 impl Bounced {
+    /// What it takes of a bound once its reason is remembered, at most.
+    pub(crate) fn weight(&self) -> usize {
+        self.request.weight() + self.reason.weight()
+    }
+
     /// The request, to be tried again, with what its answer is if no other comes in time.
     pub(crate) fn remember(self) -> Request {
         let mut request = self.request;
@@ -88,6 +107,7 @@ impl From<Refused> for Bounced {
             request: refused.request,
             endpoint: refused.endpoint,
             reason: Reason::Reply(refused.error),
+            _counted: None,
         }
     }
 }
@@ -114,27 +134,40 @@ pub(crate) struct NodeNews {
 pub(crate) struct Handoff {
     bounced: WeakRecipient<Bounced>,
     news: WeakRecipient<NodeNews>,
+    on_the_way: Arc<Tally>,
 }
 
 impl Handoff {
-    pub(crate) fn new(bounced: WeakRecipient<Bounced>, news: WeakRecipient<NodeNews>) -> Self {
-        Self { bounced, news }
+    pub(crate) fn new(
+        bounced: WeakRecipient<Bounced>,
+        news: WeakRecipient<NodeNews>,
+        on_the_way: Arc<Tally>,
+    ) -> Self {
+        Self {
+            bounced,
+            news,
+            on_the_way,
+        }
     }
 
-    /// Hands a request back. Without a router any more, it is answered here.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "at most as many as were in flight, which is bounded"
-    )]
+    /// Hands a request back. It is answered here if there is no router any more, or if too much is
+    /// on its way already.
+    #[expect(clippy::disallowed_methods, reason = "bounded in bytes by the tally")]
     pub(crate) fn bounce(&self, request: Request, endpoint: &Endpoint, reason: Reason) {
         let Some(router) = self.bounced.upgrade() else {
             reason.answer(request, Some(endpoint));
             return;
         };
+        let weight = request.weight() + reason.weight();
+        if !self.on_the_way.add(weight) {
+            reason.answer(request, Some(endpoint));
+            return;
+        }
         router.do_send(Bounced {
             request,
             endpoint: endpoint.clone(),
             reason,
+            _counted: Some(Counted(Arc::clone(&self.on_the_way), weight)),
         });
     }
 
@@ -150,6 +183,13 @@ impl Handoff {
 }
 
 impl Reason {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Reply(error) => error.as_bytes().len() + size_of::<Refusal>(),
+            Self::Lost(_) | Self::Unanswered(_) => 0,
+        }
+    }
+
     /// Answers a request for which nothing more can be done.
     pub(crate) fn answer(self, request: Request, endpoint: Option<&Endpoint>) {
         let (kind, outcome) = self.kind_and_outcome(&request);

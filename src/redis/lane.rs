@@ -23,6 +23,7 @@ use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::state::{Phase, State, earlier};
+use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
 
 /// Requests that wait for one link.
@@ -35,6 +36,7 @@ pub(crate) struct Lane {
     suspect: AtomicBool,
     /// Says whether a call may go through while the link is up.
     circuit: Option<Circuit>,
+    gauges: Gauges,
     state: Mutex<State>,
 }
 
@@ -78,6 +80,7 @@ impl Lane {
             limits,
             when_down,
             suspect: AtomicBool::new(false),
+            gauges: Gauges::default(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 weight: 0,
@@ -96,6 +99,24 @@ impl Lane {
 
     pub(crate) fn circuit(&self) -> Option<&Circuit> {
         self.circuit.as_ref()
+    }
+
+    /// What the link's connection holds.
+    pub(crate) fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// Bytes of what waits here.
+    pub(crate) fn weight(&self) -> usize {
+        self.lock().weight
+    }
+
+    /// [`Lane::weight`], and what stands in the queue added up anew.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> (usize, usize) {
+        let state = self.lock();
+        let counted = state.queue.iter().map(Request::weight).sum();
+        (state.weight, counted)
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -196,13 +217,13 @@ impl Lane {
         })
     }
 
-    /// Gives requests to `take` while it wants more, and remembers whom to wake when the next
-    /// comes. Those whose caller has gone are left out; those that are overdue are answered.
+    /// Gives requests to `take` until it gives one back, for which it has no room, and remembers
+    /// whom to wake when the next comes. Those whose caller has gone are left out; those that are overdue are answered.
     pub(crate) fn take(
         &self,
         cx: &Context<'_>,
         now: Instant,
-        mut take: impl FnMut(Request) -> bool,
+        mut take: impl FnMut(Request) -> Result<(), Request>,
     ) -> Left {
         let mut overdue = Vec::new();
         let mut state = self.lock();
@@ -210,14 +231,17 @@ impl Lane {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             _ => state.consumer = Some(cx.waker().clone()),
         }
-        let mut wanted = true;
-        while wanted && let Some(request) = state.queue.pop_front() {
-            state.weight -= request.weight();
+        while let Some(request) = state.queue.pop_front() {
+            let weight = request.weight();
+            state.weight -= weight;
             if request.deadline <= now || request.is_abandoned() {
                 overdue.push(request);
+            } else if let Err(request) = take(request) {
+                state.weight += weight;
+                state.queue.push_front(request);
+                break;
             } else {
                 state.taken += 1;
-                wanted = take(request);
             }
         }
         let left = if state.queue.is_empty() {

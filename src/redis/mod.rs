@@ -26,6 +26,7 @@
 //! | [`config`] | the configuration | yes |
 //! | [`cluster`] | redirects, topology, slot map | yes |
 //! | `refusal` | what an error reply proves | yes |
+//! | `memory` | what a client holds, in bytes | |
 //! | `request` | one command on its way, answered exactly once | |
 //! | `lane` | where requests wait for the connection of one link | |
 //! | `handoff` | from a connection back to its router | |
@@ -40,6 +41,7 @@ mod error;
 pub mod from_value;
 mod handoff;
 mod lane;
+mod memory;
 mod refusal;
 mod request;
 pub mod resp;
@@ -52,11 +54,12 @@ pub use command::{Command, Pipeline, ToArgs, cmd, pipe};
 pub use config::Config;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use from_value::FromValue;
+pub use memory::{LinkMemory, Memory};
 pub use request::Replies;
 pub use retry::{Failure, RetryMode, RetryPolicy};
 pub use router::{
     AnyRouter, AwaitReady, Client, Cluster, ClusterRouter, Dispatching, ForceBreaker, HealthCheck,
-    HealthReport, HealthStatus, NodeHealth, OneServer, Reconnect, Router, Shutdown,
+    HealthReport, HealthStatus, NodeHealth, OneServer, ReadMemory, Reconnect, Router, Shutdown,
     ShutdownSummary, Standalone, Topology,
 };
 pub use slot::Slot;

@@ -23,7 +23,7 @@ mod subscriber;
 pub use callbacks::Callbacks;
 pub use log::EventLog;
 pub use narrator::Narrator;
-pub use registry::{NotReady, Ready, Registry, Snapshot, Subscribe};
+pub use registry::{NotReady, QueuedBytes, Ready, Registry, Snapshot, Subscribe};
 pub(crate) use status::LastUsed;
 pub use status::LinkStatus;
 pub use subscriber::Filter;

@@ -113,6 +113,7 @@ pub struct Subscribe {
     recipient: Recipient<Event>,
     filter: Filter,
     capacity: usize,
+    bytes: usize,
     keep_alive: bool,
 }
 
@@ -121,12 +122,16 @@ impl Subscribe {
     /// and their number is told with [`EventKind::Missed`].
     pub const DEFAULT_CAPACITY: usize = 1024;
 
+    /// Bytes of events that wait for a slow subscriber by default: 4 MiB.
+    pub const DEFAULT_BYTES: usize = 4 * 1024 * 1024;
+
     /// Subscribes to everything.
     pub fn new(subscriber: impl Into<Recipient<Event>>) -> Self {
         Self {
             recipient: subscriber.into(),
             filter: Filter::all(),
             capacity: Self::DEFAULT_CAPACITY,
+            bytes: Self::DEFAULT_BYTES,
             keep_alive: false,
         }
     }
@@ -152,6 +157,14 @@ impl Subscribe {
         self.capacity = events;
         self
     }
+
+    /// How many bytes of events may wait, each with its texts; one always fits. Default
+    /// [`DEFAULT_BYTES`](Self::DEFAULT_BYTES).
+    #[must_use]
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
 }
 
 impl Handler<Subscribe> for Registry {
@@ -164,12 +177,18 @@ impl Handler<Subscribe> for Registry {
         self.next_subscriber += 1;
         // What is true now always fits; the bound is for what comes.
         let capacity = message.capacity.max(self.links.len());
-        let mut subscriber = Subscriber::new(&message.recipient, message.filter, capacity);
+        let present: Vec<Event> = self
+            .links
+            .values()
+            .map(|(status, _)| status.present())
+            .collect();
+        let bytes = message.bytes.max(present.iter().map(Event::weight).sum());
+        let mut subscriber = Subscriber::new(&message.recipient, message.filter, capacity, bytes);
         if message.keep_alive {
             subscriber.keep_alive(message.recipient);
         }
-        for (status, _) in self.links.values() {
-            subscriber.offer(&status.present());
+        for event in &present {
+            subscriber.offer(event);
         }
         self.subscribers.insert(id, subscriber);
         self.deliver(id, ctx);
@@ -216,6 +235,19 @@ impl Handler<Snapshot> for Registry {
                 })
                 .collect(),
         )
+    }
+}
+
+/// How many bytes of events wait for subscribers.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "usize")]
+pub struct QueuedBytes;
+
+impl Handler<QueuedBytes> for Registry {
+    type Result = usize;
+
+    fn handle(&mut self, _: QueuedBytes, _: &mut Context<Self>) -> usize {
+        self.subscribers.values().map(Subscriber::weight).sum()
     }
 }
 

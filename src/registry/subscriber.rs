@@ -58,6 +58,8 @@ pub(crate) struct Subscriber {
     filter: Filter,
     queue: VecDeque<Event>,
     capacity: usize,
+    bytes: usize,
+    weight: usize,
     missed: u64,
     busy: bool,
     owner: Option<Recipient<Event>>,
@@ -72,12 +74,20 @@ pub(crate) enum Delivery {
 }
 
 impl Subscriber {
-    pub(crate) fn new(recipient: &Recipient<Event>, filter: Filter, capacity: usize) -> Self {
+    /// At most `capacity` events and `bytes` of them wait.
+    pub(crate) fn new(
+        recipient: &Recipient<Event>,
+        filter: Filter,
+        capacity: usize,
+        bytes: usize,
+    ) -> Self {
         Self {
             recipient: recipient.downgrade(),
             filter,
             queue: VecDeque::new(),
             capacity: capacity.max(1),
+            bytes,
+            weight: 0,
             missed: 0,
             busy: false,
             owner: None,
@@ -100,11 +110,26 @@ impl Subscriber {
         if !self.filter.takes(event) {
             return;
         }
-        if self.queue.len() == self.capacity {
-            self.queue.pop_front();
+        let weight = event.weight();
+        while !self.queue.is_empty()
+            && (self.queue.len() >= self.capacity || self.weight + weight > self.bytes)
+        {
+            self.pop();
             self.missed += 1;
         }
+        self.weight += weight;
         self.queue.push_back(event.clone());
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.queue.pop_front()?;
+        self.weight -= event.weight();
+        Some(event)
+    }
+
+    /// Bytes of the events that wait.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// The answer to the event under way came.
@@ -131,7 +156,7 @@ impl Subscriber {
     fn next_event(&mut self) -> Option<Event> {
         // What was dropped is older than what is left, so it is told first.
         match std::mem::take(&mut self.missed) {
-            0 => self.queue.pop_front(),
+            0 => self.pop(),
             count => self.queue.front().map(|next| Event {
                 link: next.link.clone(),
                 endpoint: None,

@@ -7,7 +7,7 @@ use super::credentials::Protocol;
 use super::endpoint_map::EndpointMap;
 use super::endpoint_rule::EndpointRule;
 use super::health::{Health, Supervision};
-use super::queues::{InFlight, Waiting, WhenDown};
+use super::queues::{Buffers, InFlight, Waiting, WhenDown};
 use super::tcp::Tcp;
 use super::timeouts::GivenTimeouts;
 use super::topology::{ClusterSettings, Mode};
@@ -45,6 +45,7 @@ pub(super) struct Given {
     pub(super) retry: RetryPolicy,
     pub(super) retry_budget: RetryBudget,
     pub(super) in_flight: InFlight,
+    pub(super) buffers: Buffers,
     pub(super) limits: ReplyLimits,
     pub(super) cluster: ClusterSettings,
     pub(super) endpoint_map: EndpointMap,

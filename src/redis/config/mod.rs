@@ -51,7 +51,7 @@ pub use credentials::Protocol;
 pub use endpoint_map::EndpointMap;
 pub use endpoint_rule::EndpointRule;
 pub use health::{Health, Supervision};
-pub use queues::{InFlight, Waiting, WhenDown};
+pub use queues::{Buffers, InFlight, Waiting, WhenDown};
 pub use settings::Config;
 pub use tcp::{Keepalive, Tcp};
 pub use timeouts::Timeouts;

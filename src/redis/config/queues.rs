@@ -1,4 +1,4 @@
-//! What a link may hold: [`Waiting`] and [`InFlight`], and what a command does while its link is
+//! What a link may hold: [`Waiting`], [`InFlight`] and [`Buffers`], and what a command does while its link is
 //! down: [`WhenDown`].
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,52 @@ impl InFlight {
     }
 }
 
+/// The buffers between one connection and its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Buffers {
+    /// Bytes that are taken from the waiting queue before the kernel takes them; at least 1. One
+    /// request always fits. What is still in the queue when the connection ends is surely *not
+    /// sent*. Default 64 KiB.
+    pub write_bytes: usize,
+    /// Bytes for which room is made at once to read into, when a reply announces many; at least
+    /// 16 KiB. What is read and no complete reply yet is bounded by the limits of a reply and this.
+    /// Default 4 MiB.
+    pub read_bytes: usize,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self {
+            write_bytes: 64 * 1024,
+            read_bytes: 4 * MIB,
+        }
+    }
+}
+
+impl Buffers {
+    /// Sets [`write_bytes`](Self::write_bytes); default 64 KiB, zero is refused by `validate`.
+    #[must_use]
+    pub fn write_bytes(mut self, bytes: usize) -> Self {
+        self.write_bytes = bytes;
+        self
+    }
+
+    /// Sets [`read_bytes`](Self::read_bytes); default 4 MiB, less than 16 KiB is refused by
+    /// `validate`.
+    #[must_use]
+    pub fn read_bytes(mut self, bytes: usize) -> Self {
+        self.read_bytes = bytes;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        counted("buffers.write_bytes", self.write_bytes, 1, usize::MAX)?;
+        counted("buffers.read_bytes", self.read_bytes, 16 * 1024, usize::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +165,14 @@ mod tests {
                 InFlight::default().requests(0).check(),
             ),
             ("in_flight.bytes", InFlight::default().bytes(0).check()),
+            (
+                "buffers.write_bytes",
+                Buffers::default().write_bytes(0).check(),
+            ),
+            (
+                "buffers.read_bytes",
+                Buffers::default().read_bytes(1).check(),
+            ),
         ] {
             let error = result.expect_err(field).to_string();
             assert!(error.contains(field), "{error}");

@@ -6,7 +6,7 @@ use super::credentials::Protocol;
 use super::endpoint_map::EndpointMap;
 use super::endpoint_rule::EndpointRule;
 use super::health::{Health, Supervision};
-use super::queues::{InFlight, Waiting, WhenDown};
+use super::queues::{Buffers, InFlight, Waiting, WhenDown};
 use super::settings::Config;
 use super::tcp::Tcp;
 use super::timeouts::Timeouts;
@@ -162,6 +162,13 @@ impl Config {
         self
     }
 
+    /// Sets [`buffers`](Self::buffers); see there for defaults and errors.
+    #[must_use]
+    pub fn buffers(mut self, buffers: Buffers) -> Self {
+        self.buffers = buffers;
+        self
+    }
+
     /// Sets the field `cluster`; see [`ClusterSettings`] for
     /// defaults and errors. Without effect on a standalone server.
     #[must_use]
@@ -212,6 +219,7 @@ mod tests {
             .retry(RetryPolicy::default().max_losses(10))
             .retry_budget(RetryBudget::new(0.5, 6).expect("valid"))
             .in_flight(InFlight::default().requests(8))
+            .buffers(Buffers::default().write_bytes(10))
             .cluster_settings(ClusterSettings::default().max_redirects(9))
             .breaker(None)
             .endpoint_map(map.clone())
@@ -235,6 +243,7 @@ mod tests {
         expected.retry.max_losses = 10;
         expected.retry_budget = RetryBudget::new(0.5, 6).expect("valid");
         expected.in_flight.requests = 8;
+        expected.buffers.write_bytes = 10;
         expected.cluster.max_redirects = 9;
         expected.breaker = None;
         expected.endpoint_map = map;

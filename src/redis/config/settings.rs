@@ -11,7 +11,7 @@ use super::endpoint_rule::EndpointRule;
 use super::given::Given;
 use super::health::{Health, Supervision};
 use super::off;
-use super::queues::{InFlight, Waiting, WhenDown};
+use super::queues::{Buffers, InFlight, Waiting, WhenDown};
 use super::tcp::Tcp;
 use super::timeouts::Timeouts;
 use super::topology::{ClusterSettings, Mode};
@@ -83,6 +83,8 @@ pub struct Config {
     pub retry_budget: RetryBudget,
     /// What a connection may have in flight.
     pub in_flight: InFlight,
+    /// The buffers between a connection and its socket.
+    pub buffers: Buffers,
     /// How large a reply may be.
     pub limits: ReplyLimits,
     /// How the topology of a cluster is followed.
@@ -116,6 +118,7 @@ impl Config {
             retry: given.retry,
             retry_budget: given.retry_budget,
             in_flight: given.in_flight,
+            buffers: given.buffers,
             limits: given.limits,
             cluster: given.cluster,
             endpoint_map: given.endpoint_map,
@@ -184,6 +187,7 @@ impl Config {
             positive("retry.attempt_timeout", timeout)?;
         }
         self.in_flight.check()?;
+        self.buffers.check()?;
         self.limits.validate()?;
         self.cluster.check()
     }

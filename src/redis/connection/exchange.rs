@@ -12,7 +12,7 @@ use crate::redis::resp::{Decoder, Reply, ReplyLimits};
 /// A stream with its decoder.
 pub(crate) struct Exchange {
     pub(crate) stream: Box<dyn Stream>,
-    pub(crate) decoder: Decoder,
+    decoder: Decoder,
     pub(crate) unread: BytesMut,
 }
 
@@ -20,7 +20,7 @@ impl Exchange {
     pub(crate) fn new(stream: Box<dyn Stream>, limits: ReplyLimits) -> Self {
         Self {
             stream,
-            decoder: Decoder::new(limits),
+            decoder: Decoder::new(small(limits)),
             unread: BytesMut::new(),
         }
     }
@@ -97,6 +97,16 @@ impl Exchange {
             }
         }
     }
+}
+
+/// What is asked here has short answers, topologies included: a fragmented map of a thousand nodes
+/// has some 100,000 elements.
+fn small(limits: ReplyLimits) -> ReplyLimits {
+    let bytes = limits.reply_bytes.min(64 * 1024 * 1024);
+    limits
+        .reply_bytes(bytes)
+        .bulk_bytes(limits.bulk_bytes.min(bytes))
+        .elements(limits.elements.min(1024 * 1024))
 }
 
 /// The server says so on accepting, and closes.

@@ -3,7 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::redis::config::InFlight as Limits;
 use crate::redis::request::Request;
+
+/// What it costs to keep a place for a reply.
+const PLACE: usize = size_of::<Entry>();
+
+/// The queue is released once it is empty, if it grew beyond so many places.
+const KEEP_PLACES: usize = 4096;
 
 /// What the next reply is for.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub(crate) struct InFlight {
     /// Where the last request that was answered ended.
     answered: u64,
     weight: usize,
+    /// Entries without a request, which keep a place only.
+    places: usize,
     overdue: usize,
     /// No request here is due earlier.
     earliest: Option<Instant>,
@@ -60,9 +69,24 @@ impl InFlight {
         self.entries.len()
     }
 
-    /// Bytes of the requests kept here.
-    pub(crate) fn weight(&self) -> usize {
-        self.weight
+    /// All that is kept here, in bytes: requests, and places for replies that are nobody's.
+    pub(crate) fn held(&self) -> usize {
+        self.weight + self.places * PLACE
+    }
+
+    /// [`InFlight::held`], added up anew.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> usize {
+        let weight = |entry: &Entry| match &entry.expected {
+            Expected::Request(request) => request.weight(),
+            Expected::Overdue | Expected::Asking | Expected::Ping => PLACE,
+        };
+        self.entries.iter().map(weight).sum()
+    }
+
+    /// Whether a request of this weight keeps the bound; one always fits.
+    pub(crate) fn has_room_for(&self, weight: usize, limits: &Limits) -> bool {
+        self.weight == 0 || (self.held() + weight <= limits.bytes && self.len() < limits.requests)
     }
 
     pub(crate) fn earliest(&self) -> Option<Instant> {
@@ -85,6 +109,8 @@ impl InFlight {
             if self.earliest.is_none_or(|earliest| due < earliest) {
                 self.earliest = Some(due);
             }
+        } else {
+            self.places += 1;
         }
         self.entries.push_back(Entry {
             expected,
@@ -129,11 +155,17 @@ impl InFlight {
                 request.perhaps_sent = entry.perhaps_sent_before;
                 request.asking = false;
             }
-            Expected::Overdue => self.overdue -= 1,
-            Expected::Asking | Expected::Ping => {}
+            Expected::Overdue => {
+                self.places -= 1;
+                self.overdue -= 1;
+            }
+            Expected::Asking | Expected::Ping => self.places -= 1,
         }
         if self.entries.is_empty() {
             self.earliest = None;
+            if self.entries.capacity() > KEEP_PLACES {
+                self.entries = VecDeque::new();
+            }
         }
         Some(expected)
     }
@@ -161,6 +193,7 @@ impl InFlight {
                 std::mem::replace(&mut entry.expected, Expected::Overdue)
             {
                 self.weight -= request.weight();
+                self.places += 1;
                 self.overdue += 1;
                 expired.push(request);
             }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
@@ -29,7 +29,7 @@ use crate::redis::connection::transport::Stream;
 use crate::redis::connection::vigil::{Verdict, Vigil};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{Handoff, News, Reason};
-use crate::redis::lane::{Lane, Left};
+use crate::redis::lane::Lane;
 use crate::redis::refusal::outcome_of;
 use crate::redis::request::Request;
 use crate::redis::resp::{Decoder, Reply};
@@ -41,13 +41,8 @@ const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 /// Rounds of reading, taking and writing in one turn.
 const ROUNDS_PER_TURN: usize = 8;
-/// Requests are taken while less than this waits to be written: what is in the lane is surely
-/// not sent, what is in the write buffer may be.
-const WRITE_AHEAD: usize = 64 * 1024;
 /// The least free space to read into.
 const READ_CHUNK: usize = 16 * 1024;
-/// The most that is reserved for what a reply still lacks.
-const READ_AHEAD: usize = 4 * 1024 * 1024;
 /// Buffers that grew beyond this are released once they are empty.
 const KEEP_BUFFER: usize = 256 * 1024;
 
@@ -79,11 +74,12 @@ impl Pump {
         ending: Rc<Ending>,
         last_used: LastUsed,
     ) -> Self {
+        let decoder = Decoder::new(config.limits);
         let vigil = Vigil::new(config.health, config.timeouts.command, now());
         let tally = Tally::new(lane.circuit().cloned(), now());
         Self {
             stream: exchange.stream,
-            decoder: exchange.decoder,
+            decoder,
             unread: exchange.unread,
             unwritten: BytesMut::new(),
             in_flight: InFlight::default(),
@@ -132,20 +128,33 @@ impl Pump {
     fn round(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
         // What is taken after the end was seen would be lost for nothing.
         let read = self.read(cx, now)?;
-        let taken = self.take(cx, now);
+        self.take(cx, now);
         let written = self.write(cx)?;
-        Ok(read || taken || written)
+        Ok(read || written)
+    }
+
+    /// Tells what is held at the end of a turn.
+    fn account(&self) {
+        #[cfg(test)]
+        assert_eq!(self.in_flight.held(), self.in_flight.counted());
+        self.lane.gauges().set(
+            self.in_flight.held(),
+            self.unwritten.len(),
+            self.unread.len(),
+        );
     }
 
     /// Reads what is there, and answers whom it concerns. True: there may be more.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
         // What a header announces is believed piece by piece.
-        let wanted = self.decoder.missing().clamp(READ_CHUNK, READ_AHEAD);
+        let most = self.config.buffers.read_bytes.max(READ_CHUNK);
+        let wanted = self.decoder.missing().clamp(READ_CHUNK, most);
         if self.unread.capacity() - self.unread.len() < wanted {
             self.unread.reserve(wanted);
         }
         let stream = Pin::new(&mut self.stream);
-        match tokio_util::io::poll_read_buf(stream, cx, &mut self.unread) {
+        let mut space = (&mut self.unread).limit(wanted);
+        match tokio_util::io::poll_read_buf(stream, cx, &mut space) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(0)) => return Err(CauseKind::Closed.into()),
             Poll::Ready(Ok(_)) => {}
@@ -214,8 +223,9 @@ impl Pump {
         request.fail(ErrorKind::Server(error), outcome, Some(endpoint));
     }
 
-    /// Takes requests from the lane into the write buffer. True: there are more.
-    fn take(&mut self, cx: &Context<'_>, now: Instant) -> bool {
+    /// Takes requests from the lane into the write buffer, as many as it has room for. What is in
+    /// the lane is surely not sent, what is in the write buffer may be.
+    fn take(&mut self, cx: &Context<'_>, now: Instant) {
         let taking = match self.ending.wish() {
             Wish::Run => true,
             Wish::Drain => self.lane.has_last_requests(),
@@ -223,8 +233,8 @@ impl Pump {
         };
         // A peer that is written to and not heard may be paused: what it would get now would be of
         // unknown outcome, what waits can still go elsewhere.
-        if !taking || self.vigil.is_suspect() || !self.has_room() {
-            return false;
+        if !taking || self.vigil.is_suspect() {
+            return;
         }
         let before = self.in_flight.len();
         let Self {
@@ -235,7 +245,13 @@ impl Pump {
             tally,
             ..
         } = self;
-        let left = lane.take(cx, now, |mut request| {
+        lane.take(cx, now, |mut request| {
+            let asking = if request.asking { ASKING.len() } else { 0 };
+            let bytes = unwritten.len() + asking + request.wire.as_bytes().len();
+            let writable = unwritten.is_empty() || bytes <= config.buffers.write_bytes;
+            if !writable || !in_flight.has_room_for(request.weight(), &config.in_flight) {
+                return Err(request);
+            }
             request.begin_attempt(now, &config.retry);
             tally.written(&mut request.mark);
             if request.asking {
@@ -246,16 +262,11 @@ impl Pump {
             let length = bytes.len();
             unwritten.extend_from_slice(bytes);
             in_flight.push(Expected::Request(request), length);
-            has_room(unwritten, in_flight, config)
+            Ok(())
         });
         if self.in_flight.len() > before {
             self.last_used.touch();
         }
-        left == Left::More && self.has_room()
-    }
-
-    fn has_room(&self) -> bool {
-        has_room(&self.unwritten, &self.in_flight, &self.config)
     }
 
     /// Writes what waits to be written. True: the kernel may take more.
@@ -332,12 +343,6 @@ impl Pump {
     }
 }
 
-fn has_room(unwritten: &BytesMut, in_flight: &InFlight, config: &Config) -> bool {
-    unwritten.len() < WRITE_AHEAD
-        && in_flight.weight() < config.in_flight.bytes
-        && in_flight.len() < config.in_flight.requests
-}
-
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -350,7 +355,9 @@ impl Future for Pump {
             return Poll::Ready(CauseKind::Requested.into());
         }
         self.ending.remember(cx.waker());
-        let cause = ready!(self.turn(cx));
+        let turn = self.turn(cx);
+        self.account();
+        let cause = ready!(turn);
         self.last_cause = Some(cause.clone());
         Poll::Ready(cause)
     }
@@ -361,6 +368,7 @@ impl Future for Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         let settled = self.in_flight.settle();
+        self.lane.gauges().set(0, 0, 0);
         self.lane.set_suspect(false);
         let homeless = self.lane.put_back(settled.not_sent);
         let Some(endpoint) = self.lane.endpoint() else {

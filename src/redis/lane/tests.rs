@@ -71,8 +71,11 @@ fn take_with(lane: &Lane, waker: &Waker, most: usize) -> (Vec<Request>, Left) {
     let mut taken = Vec::new();
     let cx = Context::from_waker(waker);
     let left = lane.take(&cx, start(), |request| {
+        if taken.len() == most {
+            return Err(request);
+        }
         taken.push(request);
-        taken.len() < most
+        Ok(())
     });
     (taken, left)
 }

@@ -13,9 +13,11 @@ use crate::redis::command::{Command, Pipeline};
 use crate::redis::config::{Config, Mode};
 use crate::redis::error::{Error, Result};
 use crate::redis::from_value::FromValue;
+use crate::redis::memory::Memory;
 use crate::redis::request::{Replies, Responder};
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::home;
+use crate::redis::router::ledger::read_memory;
 use crate::redis::router::operations::{
     AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
 };
@@ -208,6 +210,13 @@ impl Client {
             AnyRouter::Standalone(router) => router.send(shutdown).await,
         }
         .map_err(gone)
+    }
+
+    /// What the client holds on behalf of callers and servers, in bytes: one figure, and its
+    /// parts. `docs/bounds.md` tells what is counted. With the events that wait in its registry,
+    /// nothing if that has ended.
+    pub async fn memory(&self) -> Memory {
+        read_memory(Arc::clone(&self.shared), self.registry.clone()).await
     }
 
     /// How every link stands.

@@ -7,6 +7,7 @@
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
 //! | `operations` | health check, reconnect, forced breakers, ready, shutdown |
+//! | `ledger` | what is held, in bytes |
 //! | `refresh` | how the topology is read |
 //! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
 //! | `standalone` | what one server needs |
@@ -18,6 +19,7 @@ mod client;
 mod cluster;
 mod doors;
 mod home;
+mod ledger;
 #[cfg(test)]
 mod names;
 mod node;
@@ -36,6 +38,7 @@ mod standalone;
 pub use client::{AnyRouter, Client};
 pub use cluster::{Cluster, ClusterRouter};
 pub use doors::Dispatching;
+pub use ledger::ReadMemory;
 pub use operations::{
     AwaitReady, ForceBreaker, HealthCheck, HealthReport, HealthStatus, NodeHealth, Reconnect,
     Shutdown, ShutdownSummary,

@@ -13,6 +13,7 @@ use crate::redis::config::Config;
 use crate::redis::connection::{Dialer, RedisBackend};
 use crate::redis::handoff::Handoff;
 use crate::redis::lane::Lane;
+use crate::redis::router::routes::Shared;
 use crate::registry::Registry;
 
 /// A node's link and lane. Dropping it ends both at once; what waits in the lane is answered.
@@ -30,7 +31,7 @@ pub(crate) struct Node {
 /// What all nodes of a router have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeMaker {
-    pub(crate) config: Arc<Config>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) dialer: Dialer,
     pub(crate) handoff: Handoff,
     pub(crate) registry: Addr<Registry>,
@@ -43,13 +44,14 @@ impl NodeMaker {
         reason = "the first message to a new actor"
     )]
     pub(crate) fn start(&self, name: LinkName, endpoint: Endpoint, now: Instant) -> Node {
-        let config = &self.config;
+        let config = &self.shared.config;
         let lane = Lane::behind(
             config.breaker.map(Circuit::new),
             Some(endpoint.clone()),
             config.waiting,
             config.when_down,
         );
+        self.shared.ledger().enter(name.clone(), &lane);
         let keeper = actix_rt::spawn(Arc::clone(&lane).keep());
         let backend = RedisBackend {
             endpoint,

@@ -1,13 +1,14 @@
 //! Requests that were not served yet, to be placed again in a moment: [`PutOff`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{AsyncContext, Context, SpawnHandle};
 
 use crate::endpoint::Endpoint;
-use crate::redis::config::Waiting;
 use crate::redis::handoff::Bounced;
+use crate::redis::memory::Tally;
 use crate::redis::request::Request;
 use crate::redis::router::router::{Core, Router, Topology, now};
 
@@ -15,10 +16,10 @@ use crate::redis::router::router::{Core, Router, Topology, now};
 /// bound of their own: as much as may wait for one link, for the whole router.
 #[derive(Debug)]
 pub(crate) struct PutOff {
-    limits: Waiting,
+    most: usize,
     due: BTreeMap<Instant, Vec<Held>>,
     requests: usize,
-    bytes: usize,
+    bytes: Arc<Tally>,
     timer: Option<(Instant, SpawnHandle)>,
 }
 
@@ -41,25 +42,24 @@ pub(super) enum Until {
 }
 
 impl PutOff {
-    pub(crate) fn new(limits: Waiting) -> Self {
+    /// At most so many requests, and as many bytes as the tally takes.
+    pub(crate) fn new(most: usize, bytes: &Arc<Tally>) -> Self {
         Self {
-            limits,
+            most,
             due: BTreeMap::new(),
             requests: 0,
-            bytes: 0,
+            bytes: Arc::clone(bytes),
             timer: None,
         }
     }
 
-    fn has_room_for(&self, request: &Request) -> bool {
-        self.requests == 0
-            || (self.requests < self.limits.requests
-                && self.bytes + request.weight() <= self.limits.bytes)
+    fn has_room_for(&self, weight: usize) -> bool {
+        self.requests == 0 || (self.requests < self.most && self.bytes.has_room_for(weight))
     }
 
     fn add(&mut self, due: Instant, held: Held) {
         self.requests += 1;
-        self.bytes += held.request.weight();
+        self.bytes.add_anyway(held.request.weight());
         self.due.entry(due).or_default().push(held);
     }
 
@@ -68,7 +68,7 @@ impl PutOff {
         let first = self.due.first_entry().filter(|first| *first.key() <= now)?;
         let due = first.remove();
         self.requests -= due.len();
-        self.bytes -= due.iter().map(|held| held.request.weight()).sum::<usize>();
+        self.bytes.subtract(weight_of(&due));
         Some(due)
     }
 
@@ -79,10 +79,7 @@ impl PutOff {
         }
         self.due.retain(|_, held| !held.is_empty());
         self.requests -= taken.len();
-        self.bytes -= taken
-            .iter()
-            .map(|held| held.request.weight())
-            .sum::<usize>();
+        self.bytes.subtract(weight_of(&taken));
         taken.into_iter().map(|held| held.request).collect()
     }
 
@@ -92,13 +89,16 @@ impl PutOff {
 
     /// Takes them all.
     pub(crate) fn clear(&mut self) -> Vec<Request> {
-        (self.requests, self.bytes) = (0, 0);
-        std::mem::take(&mut self.due)
-            .into_values()
-            .flatten()
-            .map(|held| held.request)
-            .collect()
+        self.requests = 0;
+        let due = std::mem::take(&mut self.due);
+        let all: Vec<Held> = due.into_values().flatten().collect();
+        self.bytes.subtract(weight_of(&all));
+        all.into_iter().map(|held| held.request).collect()
     }
+}
+
+fn weight_of(held: &[Held]) -> usize {
+    held.iter().map(|held| held.request.weight()).sum()
 }
 
 impl Core {
@@ -110,7 +110,7 @@ impl Core {
         until: Until,
         ctx: &mut Context<Router<T>>,
     ) {
-        if !self.put_off.has_room_for(&bounced.request) {
+        if !self.put_off.has_room_for(bounced.weight()) {
             bounced.answer();
             return;
         }
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_topology_is_taken_out_among_the_others() {
-        let mut put_off = PutOff::new(Waiting::default());
+        let mut put_off = PutOff::new(10, &Arc::new(Tally::new(usize::MAX)));
         for until in [
             Until::Due,
             Until::Topology,
@@ -200,33 +200,32 @@ mod tests {
         assert_eq!(put_off.take_waiting_for_topology().len(), 2);
         assert_eq!(put_off.take_waiting_for_topology().len(), 0);
         assert_eq!(put_off.requests, 4);
-        assert_eq!(put_off.bytes, 4 * request("a").weight());
+        assert_eq!(put_off.bytes.held(), 4 * request("a").weight());
         assert_eq!(put_off.clear().len(), 4);
     }
 
     #[test]
     fn it_holds_as_much_as_may_wait_for_one_link_and_counts_what_leaves() {
         let weight = request("a").weight();
-        for limits in [
-            Waiting::default().requests(2),
-            Waiting::default().bytes(2 * weight),
-        ] {
-            let mut put_off = PutOff::new(limits);
+        for (most, bytes) in [(2, usize::MAX), (usize::MAX, 2 * weight)] {
+            let bytes = Arc::new(Tally::new(bytes));
+            let mut put_off = PutOff::new(most, &bytes);
             let soon = now();
             for late in [3, 1] {
-                assert!(put_off.has_room_for(&request("a")), "{limits:?}");
+                assert!(put_off.has_room_for(weight), "{most}");
                 put_off.add(soon + Duration::from_secs(late), held(Until::Due));
             }
-            assert!(!put_off.has_room_for(&request("a")), "{limits:?}");
+            assert_eq!(bytes.held(), 2 * weight);
+            assert!(!put_off.has_room_for(weight), "{most}");
             assert_eq!(put_off.next(), Some(soon + Duration::from_secs(1)));
             let due = put_off.take_due(soon + Duration::from_secs(2));
             assert_eq!(due.map(|due| due.len()), Some(1));
             assert!(put_off.take_due(soon + Duration::from_secs(2)).is_none());
-            assert!(put_off.has_room_for(&request("a")), "{limits:?}");
+            assert!(put_off.has_room_for(weight), "{most}");
             assert_eq!(put_off.clear().len(), 1);
-            assert_eq!((put_off.requests, put_off.bytes), (0, 0));
+            assert_eq!((put_off.requests, bytes.held()), (0, 0));
         }
-        let tiny = PutOff::new(Waiting::default().bytes(1));
-        assert!(tiny.has_room_for(&request("a")), "one always fits");
+        let tiny = PutOff::new(1, &Arc::new(Tally::new(1)));
+        assert!(tiny.has_room_for(weight), "one always fits");
     }
 }

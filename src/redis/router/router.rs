@@ -155,7 +155,7 @@ impl<T: Topology> Router<T> {
         let topology = T::new(&config);
         let router = Self {
             core: Core {
-                put_off: PutOff::new(config.waiting),
+                put_off: PutOff::new(config.waiting.requests, &shared.ledger().put_off),
                 shared: Arc::clone(&shared),
                 config,
                 registry: registry.clone(),
@@ -304,10 +304,11 @@ impl<T: Topology> Actor for Router<T> {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
         let me = ctx.address().downgrade();
+        let handed_back = Arc::clone(&self.core.shared.ledger().handed_back);
         self.core.maker = Some(NodeMaker {
-            config: Arc::clone(&self.core.config),
+            shared: Arc::clone(&self.core.shared),
             dialer: self.core.dialer.clone(),
-            handoff: Handoff::new(me.clone().recipient(), me.recipient()),
+            handoff: Handoff::new(me.clone().recipient(), me.recipient(), handed_back),
             registry: self.core.registry.clone(),
         });
         let limbo = Arc::clone(self.core.shared.limbo());

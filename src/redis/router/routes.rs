@@ -18,6 +18,7 @@ use crate::redis::lane::{Lane, Submitted};
 use crate::redis::refusal::is_script;
 use crate::redis::request::{Gather, Replies, Request, Responder};
 use crate::redis::retry::RetryMode;
+use crate::redis::router::ledger::Ledger;
 use crate::redis::slot::Slot;
 
 /// Stands for a deadline that the clock cannot tell: 30 years.
@@ -72,6 +73,7 @@ pub(crate) struct Shared {
     routes: ArcSwap<Routes>,
     /// Requests wait here while no node is known that could serve them.
     limbo: Arc<Lane>,
+    ledger: Ledger,
     ended: watch::Sender<bool>,
 }
 
@@ -85,9 +87,14 @@ impl Shared {
                 stopped: false,
             }),
             limbo,
+            ledger: Ledger::new(config.waiting.bytes),
             config,
             ended: watch::Sender::new(false),
         })
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     pub(crate) fn limbo(&self) -> &Arc<Lane> {

@@ -152,14 +152,15 @@ proptest! {
             prop_assert_eq!(real.len(), model.len());
             prop_assert_eq!(real.is_empty(), model.is_empty());
             prop_assert_eq!(real.has_overdue(), model.iter().any(|entry| entry.overdue));
-            let weight: usize = model.iter().filter_map(|entry| weights.get(&entry.id?)).sum();
-            prop_assert_eq!(real.weight(), weight);
+            let weight: usize = model.iter().map(|entry| entry.id.map_or(PLACE, |id| weights[&id])).sum();
+            prop_assert_eq!(real.held(), weight);
+            prop_assert_eq!(real.counted(), weight);
             let earliest = model.iter().filter(|e| e.id.is_some()).map(|e| at(e.deadline)).min();
             if let Some(earliest) = earliest {
                 prop_assert!(real.earliest().expect("known") <= earliest);
             }
         }
         drop(real.settle());
-        prop_assert_eq!(real.weight(), 0);
+        prop_assert_eq!(real.held(), 0);
     }
 }

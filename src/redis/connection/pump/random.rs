@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::redis::config::InFlight;
+use crate::redis::config::{Buffers, InFlight};
 use crate::redis::connection::rig::{Rig, local};
 use crate::redis::error::Outcome;
 use crate::redis::resp::{Decoder, Reply, ReplyLimits};
@@ -145,6 +145,44 @@ async fn live(rig: Rc<Rig>, seed: u64, seen: Seen) {
     }
 }
 
+/// What waits, is in flight, is to be written, is read, and is on its way to the router.
+fn held(rig: &Rig) -> (usize, usize, usize, usize, usize) {
+    let (waiting, counted) = rig.lane.counted();
+    assert_eq!(waiting, counted);
+    let link = rig.lane.gauges().read("link".into(), None, waiting);
+    let on_the_way = rig.on_the_way.held();
+    (
+        waiting,
+        link.in_flight,
+        link.write_buffer,
+        link.read_buffer,
+        on_the_way,
+    )
+}
+
+/// The account is exact at each moment, and within its bounds: no request here is larger.
+async fn audit(rig: Rc<Rig>, seed: u64) {
+    loop {
+        sleep(ms(7)).await;
+        let (waiting, in_flight, to_write, _, on_the_way) = held(&rig);
+        let limits = &rig.config;
+        let places = limits.in_flight.requests * 500;
+        assert!(
+            in_flight <= limits.in_flight.bytes + places,
+            "seed {seed}: {in_flight}"
+        );
+        assert!(
+            to_write <= limits.buffers.write_bytes + 14,
+            "seed {seed}: {to_write}"
+        );
+        assert!(waiting <= limits.waiting.bytes, "seed {seed}: {waiting}");
+        assert!(
+            on_the_way <= limits.waiting.bytes,
+            "seed {seed}: {on_the_way}"
+        );
+    }
+}
+
 struct Call {
     id: String,
     repeatable: bool,
@@ -189,10 +227,12 @@ async fn run(seed: u64) {
         config.timeouts.command = ms(1000);
         config.health = config.health.idle(ms(700)).timeout(ms(300));
         config.in_flight = InFlight::default().requests(20).bytes(5000);
+        config.buffers = Buffers::default().write_bytes(300);
     }));
     rig.lane.down(None);
     let seen = Seen::default();
     let keeper = tokio::task::spawn_local(Arc::clone(&rig.lane).keep());
+    let accountant = tokio::task::spawn_local(audit(Rc::clone(&rig), seed));
     let link = tokio::task::spawn_local(live(Rc::clone(&rig), seed, Rc::clone(&seen)));
     let mut rng = StdRng::seed_from_u64(seed);
     let calls: Vec<_> = (0..300)
@@ -210,8 +250,14 @@ async fn run(seed: u64) {
     sleep(ms(1000)).await;
     link.abort();
     drop(link.await);
+    accountant.abort();
+    assert!(
+        accountant.await.is_err_and(|end| end.is_cancelled()),
+        "seed {seed}: the account"
+    );
     keeper.abort();
     sleep(ms(200_000)).await;
+    assert_eq!(held(&rig), (0, 0, 0, 0, 0), "seed {seed}");
     let seen = seen.borrow();
     for Call {
         id,
