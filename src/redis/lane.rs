@@ -26,6 +26,9 @@ use crate::redis::lane::state::{Phase, State, earlier};
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
 
+/// The queue is released once it is empty, if it grew beyond so many places.
+const KEEP_PLACES: usize = 4096;
+
 /// Requests that wait for one link.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -85,6 +88,7 @@ impl Lane {
                 queue: VecDeque::new(),
                 weight: 0,
                 taken: 0,
+                unswept: 0,
                 phase: Phase::Down(None),
                 earliest: None,
                 consumer: None,
@@ -177,8 +181,15 @@ impl Lane {
             Phase::Down(_) | Phase::Parked(_) => Submitted::Waits,
             Phase::Finishing | Phase::Closed => return Submitted::Gone(request),
         };
+        state.unswept += 1;
+        let gone = if state.has_room_for(request.weight(), &self.limits) {
+            Vec::new()
+        } else {
+            state.sweep()
+        };
         if let Some(kind) = self.refusal(&state, request.weight()) {
             drop(state);
+            drop(gone);
             request.fail(kind, Outcome::NotSent, self.endpoint.as_ref());
             return Submitted::Taken;
         }
@@ -193,6 +204,8 @@ impl Lane {
         }
         let waker = state.push(request);
         drop(state);
+        // Dropping them may run what their callers left, which must not happen under the lock.
+        drop(gone);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -209,8 +222,7 @@ impl Lane {
             },
             Phase::Parked(cause) => return Some(ErrorKind::Parked(cause.clone())),
         }
-        let full = state.queue.len() >= self.limits.requests
-            || (state.weight + weight > self.limits.bytes && !state.queue.is_empty());
+        let full = !state.has_room_for(weight, &self.limits);
         full.then(|| ErrorKind::QueueFull {
             requests: state.queue.len(),
             bytes: state.weight,
@@ -246,6 +258,9 @@ impl Lane {
         }
         let left = if state.queue.is_empty() {
             state.earliest = None;
+            if state.queue.capacity() > KEEP_PLACES {
+                state.queue = VecDeque::new();
+            }
             Left::Nothing
         } else {
             Left::More

@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::exit::{Cause, CauseKind};
+use crate::redis::config::Waiting;
 use crate::redis::request::Request;
 
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct State {
     pub(super) weight: usize,
     /// Requests that connections have taken, ever.
     pub(super) taken: u64,
+    /// Requests brought here since those of callers that went away were last looked for.
+    pub(super) unswept: usize,
     pub(super) phase: Phase,
     /// No waiting request has an earlier deadline.
     pub(super) earliest: Option<Instant>,
@@ -48,6 +51,34 @@ impl State {
                 None
             }
         }
+    }
+
+    /// Whether there is room for this weight; one request always fits.
+    pub(super) fn has_room_for(&self, weight: usize, limits: &Waiting) -> bool {
+        self.queue.is_empty()
+            || (self.queue.len() < limits.requests && self.weight + weight <= limits.bytes)
+    }
+
+    /// Takes out those whose callers have gone: they kept their places only as long as nobody
+    /// needed them. Looked for once in a sixteenth of the queue's length, so that a full queue
+    /// of patient callers costs each who is refused a few looks and not all.
+    pub(super) fn sweep(&mut self) -> Vec<Request> {
+        if self.unswept.saturating_mul(16) < self.queue.len() {
+            return Vec::new();
+        }
+        self.unswept = 0;
+        let mut gone = Vec::new();
+        let mut kept = VecDeque::with_capacity(self.queue.len());
+        for request in std::mem::take(&mut self.queue) {
+            if request.is_abandoned() {
+                self.weight -= request.weight();
+                gone.push(request);
+            } else {
+                kept.push_back(request);
+            }
+        }
+        self.queue = kept;
+        gone
     }
 
     pub(super) fn why_down(&self) -> Option<Cause> {
