@@ -176,3 +176,36 @@ async fn a_script_that_fails_half_way_has_an_unknown_outcome() -> TestResult {
     );
     Ok(())
 }
+
+#[actix::test]
+async fn a_script_whose_own_error_begins_like_a_servers_is_not_run_again() -> TestResult {
+    let server = server().await;
+    let application = Application::ready(serving(&server)).await?;
+    let returned = "redis.call('INCR', KEYS[1]); return redis.error_reply(ARGV[1])";
+    let thrown = "redis.call('INCR', KEYS[1]); error({err = ARGV[1]})";
+    let texts = [
+        "TRYAGAIN later",
+        "LOADING my own data",
+        "CLUSTERDOWN as far as I know",
+        "MASTERDOWN too",
+        "MOVED 7 127.0.0.1:1",
+        "ASK 7 127.0.0.1:1",
+        "NOSCRIPT of mine",
+        "NOAUTH for you",
+    ];
+    for (number, (script, text)) in texts
+        .iter()
+        .flat_map(|text| [(returned, text), (thrown, text)])
+        .enumerate()
+    {
+        let key = format!("n{number}");
+        let error = application
+            .error(cmd("EVAL").arg(script).arg((1, &key, *text)))
+            .await;
+        assert_eq!(error.code(), text.split(' ').next(), "{error:?}");
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
+        let runs: u32 = application.client.query(cmd("GET").arg(&key)).await?;
+        assert_eq!(runs, 1, "{text}");
+    }
+    Ok(())
+}

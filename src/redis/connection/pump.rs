@@ -213,7 +213,7 @@ impl Pump {
         let Some(endpoint) = self.lane.endpoint() else {
             return;
         };
-        let outcome = outcome_of(&error, request.script);
+        let outcome = outcome_of(&error, request.script, request.slot, endpoint);
         let passing = Signal::of(&error, endpoint) != Signal::None
             || request.policy(&self.config.retry).is_code(error.code());
         if outcome.is_refused() && passing {
