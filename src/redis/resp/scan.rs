@@ -91,6 +91,8 @@ impl Scanner {
                 end + 2
             } else {
                 let Some(line_end) = self.find_line_end(buf)? else {
+                    // A reply that is not complete is longer than what came of it.
+                    self.within_reply(buf.len() + 1)?;
                     return Ok(Scan::Incomplete { missing: 1 });
                 };
                 let next = line_end + 2;
