@@ -101,6 +101,12 @@ pub trait Backend: Sized + 'static {
         None
     }
 
+    /// Whether somebody waits for this link, as when requests are queued for it: when many links
+    /// ask to dial at once, such links go first. Default: yes.
+    fn wanted(&self) -> bool {
+        true
+    }
+
     /// Told of each event of this link, before any subscriber. Default: does nothing.
     fn observe(&mut self, event: &Event) {
         let _ = event;

@@ -79,11 +79,19 @@ impl SharedGovernor {
         PROCESS.clone()
     }
 
-    /// A dial now, or how long to wait before asking again.
-    pub(crate) fn try_acquire(&self, now: std::time::Instant) -> Result<(), Duration> {
-        self.0
+    /// A dial now, or how long to wait before asking again. Links that are wanted go first.
+    pub(crate) fn try_acquire(
+        &self,
+        now: std::time::Instant,
+        wanted: bool,
+    ) -> Result<(), Duration> {
+        let mut governor = self
+            .0
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .try_acquire(now)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match wanted {
+            true => governor.try_acquire(now),
+            false => governor.try_acquire_idle(now),
+        }
     }
 }

@@ -2,12 +2,13 @@
 //! when it ends. Not actix's own `Supervisor`, which neither delays restarts nor survives a panic.
 
 mod breaking;
+mod queued_dial;
 
 pub use breaking::ForceCircuit;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
@@ -25,6 +26,7 @@ use crate::link::child::{Child, panic_message};
 use crate::link::circuit::Circuit;
 use crate::link::life::{Action, Generation, Input, Life, Timer};
 use crate::link::settings::{LinkSettings, SharedGovernor};
+use crate::link::supervisor::queued_dial::QueuedDial;
 use crate::registry::{Narrator, Registry};
 
 /// Starts the link, or revives it when it is parked. Does nothing when it runs already.
@@ -98,13 +100,6 @@ pub struct Supervisor<B: Backend> {
     stop_waiters: Vec<oneshot::Sender<()>>,
 }
 
-/// A dial that waits for the governor.
-struct QueuedDial {
-    handle: SpawnHandle,
-    /// Armed with the dial: it does not count the time in the governor's queue.
-    deadline: Option<(Timer, Duration)>,
-}
-
 /// The timer that is armed, for each sort: arming one replaces its predecessor.
 #[derive(Default)]
 struct Timers {
@@ -164,8 +159,7 @@ impl<B: Backend> Supervisor<B> {
 
     fn input(&mut self, input: Input, ctx: &mut Context<Self>) {
         let mut actions = Vec::with_capacity(4);
-        self.life
-            .handle(input, tokio::time::Instant::now().into_std(), &mut actions);
+        self.life.handle(input, now(), &mut actions);
         // Also where the link does not stay stopped, because a start was asked for meanwhile.
         let stopped = self.life.state() == LinkState::Stopped
             || actions.contains(&Action::Emit(EventKind::Stopped));
@@ -195,15 +189,9 @@ impl<B: Backend> Supervisor<B> {
 
     /// Starts the connection actor, as soon as the governor lets it.
     fn dial(&mut self, generation: Generation, ctx: &mut Context<Self>) {
-        if let Err(wait) = self
-            .governor
-            .try_acquire(tokio::time::Instant::now().into_std())
-        {
-            let handle = ctx.run_later(wait, move |supervisor, ctx| {
-                supervisor.dial(generation, ctx);
-            });
-            let deadline = self.queued_dial.take().and_then(|dial| dial.deadline);
-            self.queued_dial = Some(QueuedDial { handle, deadline });
+        let now = now();
+        if let Err(wait) = self.governor.try_acquire(now, self.is_wanted(now)) {
+            self.queue_dial(generation, now, now + wait, ctx);
             return;
         }
         if let Some(QueuedDial {
@@ -312,6 +300,10 @@ impl<B: Backend> Drop for Supervisor<B> {
         }
         self.narrator.unregister();
     }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 impl<B: Backend> Unpin for Supervisor<B> {}

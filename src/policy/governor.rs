@@ -23,6 +23,10 @@ use crate::policy::error::PolicyError;
 /// newcomer may thus take the token of a caller that is late, which then lines up again; each
 /// dial admitted can cost one other caller one more call, so calls stay proportional to dials. A
 /// caller that asks before its time takes one place more, for nothing.
+///
+/// Some callers have somebody who waits for them, and go first: they have a line of their own,
+/// and until its last place has passed the *idle* ones find no token, and line up behind it. Half
+/// of the burst is theirs alone, since nobody can know who asks a moment later.
 #[derive(Debug, Clone)]
 pub struct Governor {
     rate: u32,
@@ -31,6 +35,8 @@ pub struct Governor {
     full_at: Option<Instant>,
     /// The last place in the line that was given out.
     line: Option<Instant>,
+    /// The same for those for whom nobody waits.
+    idle_line: Option<Instant>,
 }
 
 impl Governor {
@@ -49,6 +55,7 @@ impl Governor {
             burst,
             full_at: None,
             line: None,
+            idle_line: None,
         })
     }
 
@@ -69,22 +76,52 @@ impl Governor {
     /// # Errors
     /// The time to wait, counted from `now`; never zero.
     pub fn try_acquire(&mut self, now: Instant) -> Result<(), Duration> {
+        let Some(next) = self.take(now, self.burst) else {
+            return Ok(());
+        };
+        let place = self.behind(self.line).map_or(next, |place| place.max(next));
+        self.line = Some(place);
+        Err(place.duration_since(now))
+    }
+
+    /// The same for a link for which nobody waits: those for which somebody does go first, for as
+    /// long as they ask for all there is.
+    ///
+    /// # Errors
+    /// The time to wait, counted from `now`; never zero.
+    pub fn try_acquire_idle(&mut self, now: Instant) -> Result<(), Duration> {
+        let next = match self.behind(self.line) {
+            Some(first) if first > now => first,
+            Some(_) | None => match self.take(now, self.burst - self.burst / 2) {
+                None => return Ok(()),
+                Some(next) => next,
+            },
+        };
+        let place = self
+            .behind(self.idle_line)
+            .map_or(next, |place| place.max(next));
+        self.idle_line = Some(place);
+        Err(place.duration_since(now))
+    }
+
+    /// Takes a token from a bucket of this size, or tells when there will be one.
+    fn take(&mut self, now: Instant, burst: u32) -> Option<Instant> {
         let interval = self.interval();
         let until_full = self
             .full_at
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        let tolerance = interval.saturating_mul(self.burst - 1);
+        let tolerance = interval.saturating_mul(burst - 1);
         if until_full <= tolerance {
             let from = self.full_at.map_or(now, |at| at.max(now));
             self.full_at = Some(after(from, interval));
-            return Ok(());
+            return None;
         }
-        let next_token = after(now, until_full - tolerance);
-        let place = self
-            .line
-            .map_or(next_token, |last| after(last, interval).max(next_token));
-        self.line = Some(place);
-        Err(place.duration_since(now))
+        Some(after(now, until_full - tolerance))
+    }
+
+    /// The place behind the last one of a line.
+    fn behind(&self, line: Option<Instant>) -> Option<Instant> {
+        line.map(|last| after(last, self.interval()))
     }
 
     /// Rounded up to a nanosecond, so that the rate is never exceeded.
@@ -105,6 +142,7 @@ impl Default for Governor {
             burst: 50,
             full_at: None,
             line: None,
+            idle_line: None,
         }
     }
 }
@@ -196,6 +234,37 @@ mod tests {
         assert_eq!(governor.try_acquire(start), Err(ms(100)));
         assert_eq!(governor.try_acquire(start), Err(ms(200)));
         assert_eq!(governor.try_acquire(start + ms(150)), Ok(()));
+    }
+
+    #[test]
+    fn idle_callers_go_behind_all_who_are_waited_for_and_none_is_forgotten() {
+        let (mut governor, start) = (Governor::default(), start());
+        // Idle ones come first, and some more between the others.
+        let mut due: BinaryHeap<_> = (0..1_000_u32)
+            .map(|n| Reverse((Duration::ZERO, n, n >= 500 && n % 2 == 0)))
+            .collect();
+        let (mut order, mut calls) = (Vec::new(), 0);
+        while let Some(Reverse((at, n, wanted))) = due.pop() {
+            calls += 1;
+            let answer = match wanted {
+                true => governor.try_acquire(start + at),
+                false => governor.try_acquire_idle(start + at),
+            };
+            match answer {
+                Ok(()) => order.push((at, wanted)),
+                Err(wait) => due.push(Reverse((at + wait, n, wanted))),
+            }
+        }
+        let last = order.iter().rposition(|(_, wanted)| *wanted);
+        assert_eq!(
+            last,
+            Some(25 + 250 - 1),
+            "all of those but for half a burst"
+        );
+        assert_eq!(order.len(), 1_000);
+        let took = order.last().expect("a thousand").0;
+        assert!(took <= ms(9_800), "{took:?}");
+        assert!(calls <= 3_000, "{calls}");
     }
 
     #[test]

@@ -115,6 +115,11 @@ impl Lane {
         self.lock().weight
     }
 
+    /// Somebody waits here.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.lock().queue.is_empty()
+    }
+
     /// [`Lane::weight`], and what stands in the queue added up anew.
     #[cfg(test)]
     pub(crate) fn counted(&self) -> (usize, usize) {

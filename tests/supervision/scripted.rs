@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -134,6 +134,7 @@ pub(crate) struct Scripted {
     journal: Arc<Journal>,
     panics: Option<Misbehaviour>,
     circuit: Option<Circuit>,
+    wanted: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +151,7 @@ impl Scripted {
             journal: Arc::default(),
             panics: None,
             circuit: None,
+            wanted: Arc::new(AtomicBool::new(true)),
         }
     }
 
@@ -169,6 +171,12 @@ impl Scripted {
             .with_consecutive(1)
             .and_then(|it| it.with_open(secs(3_600), secs(3_600)));
         self.behind(Circuit::new(settings.expect("valid")))
+    }
+
+    /// Whether somebody waits for it can change.
+    pub(crate) fn wanted(mut self, wanted: &Arc<AtomicBool>) -> Self {
+        self.wanted = Arc::clone(wanted);
+        self
     }
 
     pub(crate) fn panicking(mut self, panics: Misbehaviour) -> Self {
@@ -200,6 +208,10 @@ impl Backend for Scripted {
 
     fn circuit(&self) -> Option<Circuit> {
         self.circuit.clone()
+    }
+
+    fn wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
     }
 
     fn observe(&mut self, _: &Event) {

@@ -53,6 +53,10 @@ impl Backend for RedisBackend {
         self.lane.circuit().cloned()
     }
 
+    fn wanted(&self) -> bool {
+        self.lane.has_waiting()
+    }
+
     fn observe(&mut self, event: &Event) {
         let news = match &event.kind {
             EventKind::Connected | EventKind::Reconnected { .. } => {
