@@ -8,6 +8,8 @@ mod application;
 mod child;
 #[path = "bounds/figure.rs"]
 mod figure;
+#[path = "bounds/flood.rs"]
+mod flood;
 mod support;
 
 use bytes::Bytes;

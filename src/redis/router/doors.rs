@@ -31,7 +31,8 @@ pub struct Dispatching<M> {
 impl<T: Topology> Handler<Command> for Router<T> {
     type Result = Dispatching<Command>;
 
-    fn handle(&mut self, message: Command, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, message: Command, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         let shared = Arc::clone(&self.core.shared);
         Dispatching { shared, message }
     }
@@ -48,7 +49,8 @@ impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
 impl<T: Topology> Handler<Pipeline> for Router<T> {
     type Result = Dispatching<Pipeline>;
 
-    fn handle(&mut self, message: Pipeline, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, message: Pipeline, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         let shared = Arc::clone(&self.core.shared);
         Dispatching { shared, message }
     }

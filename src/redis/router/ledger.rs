@@ -74,7 +74,8 @@ pub struct ReadMemory;
 impl<T: Topology> Handler<ReadMemory> for Router<T> {
     type Result = ResponseFuture<Memory>;
 
-    fn handle(&mut self, _: ReadMemory, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: ReadMemory, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         let shared = Arc::clone(&self.core.shared);
         Box::pin(read_memory(shared, self.core.registry.clone()))
     }

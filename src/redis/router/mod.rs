@@ -6,6 +6,7 @@
 //! | `node` | one node: its link and its lane |
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
+//! | `breath` | a full mailbox starves nobody |
 //! | `operations` | health check, reconnect, forced breakers, ready, shutdown |
 //! | `ledger` | what is held, in bytes |
 //! | `refresh` | how the topology is read |
@@ -15,6 +16,7 @@
 //! | `client` | the handle for callers that are no actors |
 //! | `home` | on which thread a router lives |
 
+mod breath;
 mod client;
 mod cluster;
 mod doors;

@@ -71,7 +71,8 @@ pub enum HealthStatus {
 impl<T: Topology> Handler<HealthCheck> for Router<T> {
     type Result = ResponseFuture<HealthReport>;
 
-    fn handle(&mut self, _: HealthCheck, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: HealthCheck, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         let timeout = self.core.config.health.timeout;
         let checks: Vec<_> = self
             .core
@@ -133,6 +134,7 @@ impl<T: Topology> Handler<Reconnect> for Router<T> {
     type Result = ResponseFuture<Vec<LinkName>>;
 
     fn handle(&mut self, _: Reconnect, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         self.with(|topology, core| topology.look(core, ctx));
         let links: Vec<_> = self
             .core
@@ -209,7 +211,8 @@ pub struct AwaitReady {
 impl<T: Topology> Handler<AwaitReady> for Router<T> {
     type Result = ResponseFuture<Result<()>>;
 
-    fn handle(&mut self, message: AwaitReady, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, message: AwaitReady, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         let ready = self.core.await_ready();
         self.settle_ready();
         let shared = std::sync::Arc::clone(&self.core.shared);

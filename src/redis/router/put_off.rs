@@ -140,6 +140,15 @@ impl Core {
         self.put_off.timer = Some((due, handle));
     }
 
+    /// Places what is due while the timer cannot fire, because the mailbox is not empty.
+    pub(super) fn place_overdue<T: Topology>(&mut self, ctx: &mut Context<Router<T>>) {
+        if let Some((_, handle)) = self.put_off.timer.take_if(|(armed, _)| *armed <= now()) {
+            ctx.cancel_future(handle);
+            self.place_due();
+            self.arm_put_off::<T>(ctx);
+        }
+    }
+
     fn place_due(&mut self) {
         let now = now();
         while let Some(due) = self.put_off.take_due(now) {

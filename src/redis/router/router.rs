@@ -21,6 +21,7 @@ use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
 use crate::redis::lane::Lane;
 use crate::redis::request::{Answer, Request, Responder};
+use crate::redis::router::breath::OwnTask;
 use crate::redis::router::node::{Node, NodeMaker};
 use crate::redis::router::put_off::PutOff;
 use crate::redis::router::retry::retry;
@@ -53,6 +54,9 @@ pub(crate) struct Core {
     ready_waiters: Vec<oneshot::Sender<Result<()>>>,
     learned: Learned,
     reconnected: HashMap<Endpoint, Instant>,
+    /// Messages since the thread's other tasks could run.
+    pub(super) taken: u32,
+    limbo_keeper: Option<OwnTask>,
 }
 
 /// Whether the server was asked for its commands.
@@ -166,6 +170,8 @@ impl<T: Topology> Router<T> {
                 ready_waiters: Vec::new(),
                 learned: Learned::No,
                 reconnected: HashMap::new(),
+                taken: 0,
+                limbo_keeper: None,
             },
             topology: Some(topology),
         };
@@ -312,7 +318,8 @@ impl<T: Topology> Actor for Router<T> {
             registry: self.core.registry.clone(),
         });
         let limbo = Arc::clone(self.core.shared.limbo());
-        ctx.spawn(limbo.keep().into_actor(self));
+        // Not in this context, where it would wait until the mailbox is empty.
+        self.core.limbo_keeper = Some(OwnTask::start(limbo.keep()));
         ctx.run_interval(HOUSEKEEPING, |router, ctx| {
             let now = now();
             for node in router.core.nodes.values_mut() {
@@ -339,6 +346,7 @@ impl<T: Topology> Handler<Bounced> for Router<T> {
     type Result = ();
 
     fn handle(&mut self, bounced: Bounced, ctx: &mut Context<Self>) {
+        self.breathe(ctx);
         if self.core.is_ending() {
             bounced.answer();
             return;
