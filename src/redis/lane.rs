@@ -240,7 +240,7 @@ impl Lane {
         &self,
         cx: &Context<'_>,
         now: Instant,
-        mut take: impl FnMut(Request) -> Result<(), Request>,
+        mut take: impl FnMut(Request) -> Option<Request>,
     ) -> Left {
         let mut overdue = Vec::new();
         let mut state = self.lock();
@@ -253,7 +253,7 @@ impl Lane {
             state.weight -= weight;
             if request.deadline <= now || request.is_abandoned() {
                 overdue.push(request);
-            } else if let Err(request) = take(request) {
+            } else if let Some(request) = take(request) {
                 state.weight += weight;
                 state.queue.push_front(request);
                 break;

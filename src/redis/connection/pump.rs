@@ -250,7 +250,7 @@ impl Pump {
             let bytes = unwritten.len() + asking + request.wire.as_bytes().len();
             let writable = unwritten.is_empty() || bytes <= config.buffers.write_bytes;
             if !writable || !in_flight.has_room_for(request.weight(), &config.in_flight) {
-                return Err(request);
+                return Some(request);
             }
             request.begin_attempt(now, &config.retry);
             tally.written(&mut request.mark);
@@ -262,7 +262,7 @@ impl Pump {
             let length = bytes.len();
             unwritten.extend_from_slice(bytes);
             in_flight.push(Expected::Request(request), length);
-            Ok(())
+            None
         });
         if self.in_flight.len() > before {
             self.last_used.touch();

@@ -72,10 +72,10 @@ fn take_with(lane: &Lane, waker: &Waker, most: usize) -> (Vec<Request>, Left) {
     let cx = Context::from_waker(waker);
     let left = lane.take(&cx, start(), |request| {
         if taken.len() == most {
-            return Err(request);
+            return Some(request);
         }
         taken.push(request);
-        Ok(())
+        None
     });
     (taken, left)
 }
