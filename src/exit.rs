@@ -138,8 +138,11 @@ impl Cause {
         }
     }
 
-    /// The cause behind an I/O error.
+    /// The cause behind an I/O error; the one that it carries, if it carries one.
     pub fn from_io(error: &io::Error) -> Self {
+        if let Some(cause) = error.get_ref().and_then(|it| it.downcast_ref::<Self>()) {
+            return cause.clone();
+        }
         let kind = match error.kind() {
             io::ErrorKind::ConnectionRefused => CauseKind::Refused,
             io::ErrorKind::ConnectionReset
@@ -218,6 +221,13 @@ mod tests {
         let cause = Cause::new(CauseKind::Protocol, format!("x{long}"));
         assert_eq!(cause.detail().len(), Cause::MAX_DETAIL - 1);
         assert_eq!(Cause::new(CauseKind::Io, "short").detail(), "short");
+    }
+
+    #[test]
+    fn a_cause_that_an_io_error_carries_is_the_cause() {
+        let cause = Cause::new(CauseKind::Certificate, "expired");
+        let error = io::Error::new(io::ErrorKind::InvalidData, cause.clone());
+        assert_eq!(Cause::from_io(&error), cause);
     }
 
     #[test]

@@ -30,6 +30,7 @@
 //! | [`event`] | what everlink tells | |
 //! | [`registry`] | status of every link, broadcast of events, callbacks | |
 //! | [`link`] | supervision of one link of any kind | |
+//! | [`tls`] | TLS for connections of any kind | |
 //! | [`redis`] | the Redis client | |
 //!
 //! *Pure* modules decide: they take the time and random numbers as arguments and know neither
@@ -48,6 +49,7 @@ pub mod policy;
 pub mod redis;
 pub mod registry;
 pub mod secret;
+pub mod tls;
 
 /// The code of the README compiles.
 #[cfg(all(doctest, feature = "redis"))]

@@ -17,6 +17,7 @@ use crate::redis::error::{Error, Result};
 use crate::redis::resp::ReplyLimits;
 use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
+use crate::tls::TlsSettings;
 
 /// The serialized form of a [`Config`](super::Config). What a URL can set too is optional, so that a field
 /// beside the URL wins only where it was given.
@@ -37,6 +38,7 @@ pub(super) struct Given {
     pub(super) timeouts: GivenTimeouts,
     pub(super) when_down: WhenDown,
     pub(super) tcp: Tcp,
+    pub(super) tls: Option<TlsSettings>,
     pub(super) health: Health,
     pub(super) restart: RestartPolicy,
     pub(super) breaker: GivenBreaker,
@@ -74,6 +76,7 @@ impl Given {
             client_name: self.client_name.or(url.client_name),
             protocol: self.protocol.or(url.protocol),
             timeouts: self.timeouts.or(url.timeouts),
+            tls: self.tls.or(url.tls),
             ..self
         })
     }
@@ -137,6 +140,7 @@ mod tests {
             .command_timeout(Duration::from_millis(500))
             .supervision(Supervision::default().park_probe(None))
             .tcp(Tcp::default().keepalive(None).user_timeout(None))
+            .tls(TlsSettings::default().root(crate::tls::Pem::file("/ca.pem")))
             .cluster_settings(ClusterSettings::default().max_redirects(9))
             .endpoint_map(EndpointMap::new().entry("a", "b:1").expect("valid"));
         let text = toml::to_string(&config).expect("can be written");
@@ -175,6 +179,7 @@ mod tests {
             "timeouts",
             "tcp",
             "tcp.keepalive",
+            "tls",
             "health",
             "breaker",
             "supervision",
@@ -222,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn a_table_tls_switches_tls_on_beside_endpoints_and_any_url() {
+        let tls = TlsSettings::default().server_name("cache.example");
+        let expected = Config::standalone(Endpoint::tcp("h", 6379)).tls(tls);
+        let table = "[tls]\nserver_name = 'cache.example'";
+        for from in ["endpoints = ['h:6379']", "url = 'redis://h'"] {
+            assert_eq!(read(&format!("{from}\n{table}")), expected);
+        }
+        if cfg!(feature = "tls") {
+            assert_eq!(read(&format!("url = 'rediss://h'\n{table}")), expected);
+            expected.validate().expect("valid");
+        } else {
+            let error = expected.validate().expect_err("no TLS").to_string();
+            assert!(error.contains("needs the feature `tls`"), "{error}");
+        }
+        assert_eq!(read("endpoints = ['h:1']").tls, None);
+    }
+
+    #[test]
     fn contradictions_between_url_and_fields_are_refused() {
         let error = refusal("url = 'redis://h'\nendpoints = ['h:1']");
         assert!(error.contains("either url or endpoints"), "{error}");
@@ -233,7 +256,7 @@ mod tests {
     fn the_error_of_a_url_does_not_show_its_line() {
         for url in [
             "redis://:hunter2@h?x=1",
-            "rediss://:hunter2@h",
+            "rediss://:hunter2@h:0",
             "redis://:hunter2@h:x",
         ] {
             for text in [

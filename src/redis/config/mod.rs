@@ -16,11 +16,14 @@
 //! ```text
 //! redis://[[user]:password@]host[:port][/database][?key=value&…]
 //! redis-cluster://[[user]:password@]host[:port][,host[:port]…][?node=host:port&…]
+//! rediss://…      rediss-cluster://…
 //! ```
 //!
-//! * `valkey` means the same as `redis`; `redis+cluster` the same as `redis-cluster`. The forms
-//!   with TLS (`rediss`, `valkeys`, `rediss-cluster`, …) and `unix` are known, and refused by this
-//!   version.
+//! * `valkey` means the same as `redis`; `redis+cluster` the same as `redis-cluster`.
+//!   `unix` is known, and refused by this version.
+//! * `rediss`, `valkeys`, `rediss-cluster` and so on switch TLS on for every connection, with the
+//!   defaults of [`TlsSettings`](crate::tls::TlsSettings); a table `[tls]` beside the URL sets
+//!   more. They need the feature `tls`.
 //! * The default port is 6379. IPv6 addresses stand in brackets. User and password are
 //!   percent-encoded.
 //! * Keys of the query: `node` (another seed of a cluster; may repeat), `db`, `name`,

@@ -16,6 +16,7 @@ use crate::policy::{BreakerSettings, RestartPolicy, RetryBudget};
 use crate::redis::resp::ReplyLimits;
 use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
+use crate::tls::TlsSettings;
 
 impl Config {
     /// Sets [`name`](Self::name); default `redis`. An empty one, or one with control characters,
@@ -96,6 +97,14 @@ impl Config {
     #[must_use]
     pub fn tcp(mut self, tcp: Tcp) -> Self {
         self.tcp = tcp;
+        self
+    }
+
+    /// Sets [`tls`](Self::tls): from now on every connection is secured, whatever the scheme of a
+    /// URL said. Default none. Without the feature `tls` it is refused by `validate`.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -213,6 +222,7 @@ mod tests {
             .connect_timeout(second * 2)
             .command_timeout(second * 3)
             .tcp(Tcp::default().nodelay(false))
+            .tls(TlsSettings::default())
             .health(Health::default().enabled(false))
             .supervision(Supervision::default().park_probe(None))
             .waiting(Waiting::default().requests(7))
@@ -237,6 +247,7 @@ mod tests {
         expected.timeouts.connect = second * 2;
         expected.timeouts.command = second * 3;
         expected.tcp.nodelay = false;
+        expected.tls = Some(TlsSettings::default());
         expected.health.enabled = false;
         expected.supervision.park_probe = None;
         expected.waiting.requests = 7;

@@ -15,7 +15,7 @@ use super::queues::{Buffers, InFlight, Waiting, WhenDown};
 use super::tcp::Tcp;
 use super::timeouts::Timeouts;
 use super::topology::{ClusterSettings, Mode};
-use super::transport::check_endpoint;
+use super::transport::{Transport, check_endpoint};
 use super::url;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::policy::{BreakerSettings, RestartPolicy, RetryBudget};
@@ -23,6 +23,7 @@ use crate::redis::error::{Error, Result};
 use crate::redis::resp::ReplyLimits;
 use crate::redis::retry::RetryPolicy;
 use crate::secret::Secret;
+use crate::tls::TlsSettings;
 
 /// The configuration of a Redis client, standalone or cluster.
 ///
@@ -65,6 +66,9 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Options of the socket.
     pub tcp: Tcp,
+    /// How every connection, to every node, is secured by TLS. Default none: plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSettings>,
     /// The check of a silent connection.
     pub health: Health,
     /// When a link tries again, how often, and when it gives up.
@@ -110,6 +114,7 @@ impl Config {
             when_down: given.when_down,
             timeouts: given.timeouts.into(),
             tcp: given.tcp,
+            tls: given.tls,
             health: given.health,
             restart: given.restart,
             breaker: given.breaker.0,
@@ -149,8 +154,8 @@ impl Config {
     /// [module documentation](crate::redis::config) for the forms.
     ///
     /// # Errors
-    /// When the URL or a value in it is not valid, or asks for TLS or a unix socket, which this
-    /// version has not. The message never repeats the URL.
+    /// When the URL or a value in it is not valid, or asks for a unix socket, which this version
+    /// has not, or for TLS without the feature `tls`. The message never repeats the URL.
     pub fn from_url(url: &str) -> Result<Self> {
         let config = Self::from_given(url::parse(url)?);
         config.validate()?;
@@ -180,6 +185,11 @@ impl Config {
         }
         self.timeouts.check()?;
         self.tcp.check()?;
+        if let Some(tls) = &self.tls {
+            Transport::Tls.require()?;
+            tls.validate()
+                .map_err(|error| Error::config(error.to_string()))?;
+        }
         self.health.check()?;
         self.supervision.check()?;
         self.waiting.check()?;

@@ -20,7 +20,10 @@ impl Transport {
     pub(super) fn require(self) -> Result<()> {
         match self {
             Self::Tcp => Ok(()),
-            Self::Tls => Err(Error::config("TLS is not supported by this version")),
+            Self::Tls if cfg!(feature = "tls") => Ok(()),
+            Self::Tls => Err(Error::config(
+                "TLS needs the feature `tls` of the crate everlink",
+            )),
             Self::Unix => Err(Error::config(
                 "unix sockets are not supported by this version",
             )),

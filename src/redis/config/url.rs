@@ -12,6 +12,7 @@ use super::transport::Transport;
 use crate::endpoint::Endpoint;
 use crate::redis::error::Result;
 use crate::secret::Secret;
+use crate::tls::TlsSettings;
 
 /// What the URL says. The values are read, not validated.
 pub(super) fn parse(url: &str) -> Result<Given> {
@@ -41,6 +42,7 @@ pub(super) fn parse(url: &str) -> Result<Given> {
     let mut given = Given {
         mode: Some(mode),
         database: parse_path(path)?,
+        tls: (transport == Transport::Tls).then(TlsSettings::default),
         ..Given::default()
     };
     if let Some(login) = login {
@@ -70,9 +72,10 @@ fn parse_scheme(scheme: &str) -> Result<(Mode, Transport)> {
     match server {
         "redis" | "valkey" => Ok((mode, Transport::Tcp)),
         "rediss" | "valkeys" => Ok((mode, Transport::Tls)),
-        _ => {
-            refuse("has an unknown scheme; known are redis, valkey, redis-cluster, valkey-cluster")
-        }
+        _ => refuse(
+            "has an unknown scheme; known are redis, valkey, redis-cluster, valkey-cluster, and \
+             with TLS rediss, valkeys, rediss-cluster, valkeys-cluster",
+        ),
     }
 }
 
@@ -198,14 +201,6 @@ mod tests {
             ("redis-sentinel://hunter2", "unknown scheme"),
             ("redis-cluster-cluster://hunter2", "unknown scheme"),
             (
-                "rediss://:hunter2@h",
-                "TLS is not supported by this version",
-            ),
-            (
-                "valkeys-cluster://:hunter2@h",
-                "TLS is not supported by this version",
-            ),
-            (
                 "unix:///run/hunter2",
                 "unix sockets are not supported by this version",
             ),
@@ -273,6 +268,42 @@ mod tests {
             let error = Config::from_url(url).expect_err(url).to_string();
             assert!(error.contains(expected), "{url}: {error}");
             assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_schemes_of_tls_switch_it_on_or_name_the_feature() {
+        let tls = TlsSettings::default;
+        let seeds = || Config::cluster([at("h", 1), at("i", 2)]).tls(tls());
+        for (url, expected) in [
+            (
+                "rediss://:hunter2@h",
+                Config::standalone(at("h", 6379))
+                    .password("hunter2")
+                    .tls(tls()),
+            ),
+            (
+                "VALKEYS://h:1/2",
+                Config::standalone(at("h", 1)).database(2).tls(tls()),
+            ),
+            ("rediss-cluster://h:1,i:2", seeds()),
+            ("rediss+cluster://h:1,i:2", seeds()),
+            ("valkeys-cluster://h:1?node=i:2", seeds()),
+            ("valkeys+cluster://h:1,i:2", seeds()),
+        ] {
+            match Config::from_url(url) {
+                Ok(config) => assert_eq!(config, expected, "{url}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains("needs the feature `tls`"), "{url}: {error}");
+                    assert!(!error.contains("hunter2"), "{url}: {error}");
+                }
+            }
+            assert_eq!(
+                Config::from_url(url).is_ok(),
+                cfg!(feature = "tls"),
+                "{url}"
+            );
         }
     }
 

@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::exit::{Cause, CauseKind};
+use crate::exit::{Cause, CauseKind, Class};
 use crate::redis::command::Command;
 use crate::redis::connection::transport::Stream;
 use crate::redis::resp::{Decoder, Reply, ReplyLimits};
@@ -33,7 +33,10 @@ impl Exchange {
         for command in commands {
             wire.extend_from_slice(command.into_wire().as_bytes());
         }
-        let written = self.stream.write_all(&wire).await;
+        let written = match self.stream.write_all(&wire).await {
+            Ok(()) => self.stream.flush().await,
+            failed => failed,
+        };
         // A server that is full answers before it reads, and closes: its reason is worth reading
         // even when the write failed.
         while replies.len() < wanted {
@@ -48,9 +51,10 @@ impl Exchange {
                     }
                 }
                 Err(cause) => {
+                    // The other way round, what TLS reads may be the reason of a failed write.
                     return Err(match written {
-                        Ok(()) => cause,
-                        Err(error) => Cause::from_io(&error),
+                        Err(error) if cause.class() != Class::Permanent => Cause::from_io(&error),
+                        Ok(()) | Err(_) => cause,
                     });
                 }
             }

@@ -53,6 +53,8 @@ pub(crate) struct Pump {
     decoder: Decoder,
     unread: BytesMut,
     unwritten: BytesMut,
+    /// The stream may keep what it took for itself, as TLS does, until it is flushed.
+    unflushed: bool,
     in_flight: InFlight,
     lane: Arc<Lane>,
     handoff: Handoff,
@@ -82,6 +84,7 @@ impl Pump {
             decoder,
             unread: exchange.unread,
             unwritten: BytesMut::new(),
+            unflushed: false,
             in_flight: InFlight::default(),
             lane,
             handoff,
@@ -130,6 +133,7 @@ impl Pump {
         let read = self.read(cx, now)?;
         self.take(cx, now);
         let written = self.write(cx)?;
+        self.flush(cx)?;
         Ok(read || written)
     }
 
@@ -281,6 +285,7 @@ impl Pump {
             Poll::Ready(Ok(written)) => {
                 self.unwritten.advance(written);
                 self.in_flight.wrote(written);
+                self.unflushed = true;
                 if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
                     self.unwritten = BytesMut::new();
                 }
@@ -288,6 +293,17 @@ impl Pump {
             }
             Poll::Ready(Err(error)) => Err(Cause::from_io(&error)),
         }
+    }
+
+    /// Hands to the kernel what the stream keeps. Without room there, it wakes this when there is.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Cause> {
+        if self.unflushed
+            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
+        {
+            flushed.map_err(|error| Cause::from_io(&error))?;
+            self.unflushed = false;
+        }
+        Ok(())
     }
 
     /// Deadlines, health checks, stalls. Pending while all is well.

@@ -1,5 +1,5 @@
 //! Sockets: how an [`Endpoint`] is dialled, and what a connection needs of what comes back.
-//! TLS and Unix sockets join here.
+//! Unix sockets join here.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 
 use crate::endpoint::Endpoint;
 use crate::exit::{Cause, CauseKind};
-use crate::redis::config::Tcp;
+use crate::redis::config::{Config, Tcp};
+#[cfg(feature = "tls")]
+use crate::tls::TlsSettings;
 
 /// A connected byte stream.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -22,16 +24,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, Cause>>>>;
 
-/// Dials endpoints. Over TCP, unless a test brings streams of its own.
+/// Dials endpoints. By the configuration, unless a test brings streams of its own.
 #[derive(Clone)]
 pub(crate) struct Dialer(Rc<dyn Fn(Endpoint) -> Dialling>);
 
 impl Dialer {
-    /// Dials over TCP, resolving names anew each time.
-    pub(crate) fn tcp(settings: Tcp) -> Self {
+    /// Dials over TCP, resolving names anew each time, and secures every stream where the
+    /// configuration says TLS: there is no way from here to an endpoint in plain text then.
+    pub(crate) fn of(config: &Config) -> Self {
+        let tcp = config.tcp;
+        match &config.tls {
+            #[cfg(feature = "tls")]
+            Some(tls) => Self::tls(tcp, Rc::new(tls.clone())),
+            // `Config::validate` has refused it before.
+            #[cfg(not(feature = "tls"))]
+            Some(_) => Self::new(|_| Box::pin(async { Err(CauseKind::Misconfigured.into()) })),
+            None => Self::new(move |endpoint| {
+                Box::pin(async move {
+                    let stream = dial_tcp(&endpoint, &tcp).await?;
+                    Ok(Box::new(stream) as Box<dyn Stream>)
+                })
+            }),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(tcp: Tcp, tls: Rc<TlsSettings>) -> Self {
         Self::new(move |endpoint| {
+            let tls = Rc::clone(&tls);
             Box::pin(async move {
-                let stream = dial_tcp(&endpoint, &settings).await?;
+                let stream = dial_tcp(&endpoint, &tcp).await?;
+                let host = endpoint.host().unwrap_or_default();
+                let stream = tls.connect(stream, host).await?;
                 Ok(Box::new(stream) as Box<dyn Stream>)
             })
         })

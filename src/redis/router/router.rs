@@ -142,7 +142,7 @@ impl<T: Topology> Router<T> {
         config: Config,
         registry: &Addr<Registry>,
     ) -> Result<(Addr<Self>, Arc<Shared>)> {
-        let dialer = Dialer::tcp(config.tcp);
+        let dialer = Dialer::of(&config);
         Self::launch_over(config, registry, dialer)
     }
 
