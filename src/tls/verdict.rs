@@ -47,7 +47,7 @@ fn wrong(error: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet (does one of the clocks go wrong?)"
         }
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "is not signed by an authority that is trusted (give that of the server in tls.roots)"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

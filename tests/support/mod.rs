@@ -11,6 +11,8 @@
 //! | [`redis_cluster`], [`resharding`], [`cluster_view`] | a real cluster: promotion, live resharding |
 //! | [`fake_node`], [`dialogue`], [`answers`], [`replies`] | a node that answers what a test says |
 //! | [`fault_proxy`], [`lane`] | split, delay, stall, cut, reset, refuse |
+//! | [`certificates`] | authorities, and certificates of theirs |
+//! | [`recorder`] | a port that forwards and keeps every byte |
 //! | [`raw`] | a RESP2 client that is independent of everlink |
 //! | [`ports`], [`waiting`], [`background`], [`sockets`], [`supervised`] | what those are made of |
 #![allow(
@@ -22,6 +24,7 @@
 
 pub mod answers;
 pub mod background;
+pub mod certificates;
 pub mod cluster_view;
 pub mod dialogue;
 pub mod fake_node;
@@ -29,6 +32,7 @@ pub mod fault_proxy;
 pub mod lane;
 pub mod ports;
 pub mod raw;
+pub mod recorder;
 pub mod redis_cluster;
 pub mod redis_configuration;
 pub mod redis_server;

@@ -94,7 +94,8 @@ impl RedisCluster {
             self.assign(index, part_of(index, primaries)).await?;
         }
         for node in &self.nodes[1..] {
-            let port = node.port().to_string();
+            // Of a cluster with TLS this is the port from which that of the bus follows.
+            let port = node.tls_port().unwrap_or(node.port()).to_string();
             self.tell(0, &["CLUSTER", "MEET", "127.0.0.1", &port])
                 .await?;
         }

@@ -4,7 +4,8 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -28,6 +29,7 @@ pub struct RedisServerOptions {
     volatile: bool,
     without_hello: bool,
     unix_socket: bool,
+    pub(super) tls: Option<PathBuf>,
     lines: Vec<String>,
 }
 
@@ -74,6 +76,14 @@ impl RedisServerOptions {
         self
     }
 
+    /// Speaks TLS on a second port, [`RedisServer::tls_port`], and in a cluster with other nodes,
+    /// by `ca.pem`, `server.pem` and `server.key` in this folder. It asks clients for a
+    /// certificate only with a further line `tls-auth-clients yes`. See also [`can_test_tls`].
+    pub fn tls(mut self, folder: &Path) -> Self {
+        self.tls = Some(folder.to_owned());
+        self
+    }
+
     /// One more line of the configuration file: `maxmemory 100kb`.
     pub fn config(mut self, line: &str) -> Self {
         self.lines.push(line.to_owned());
@@ -99,11 +109,39 @@ pub fn major_version() -> u32 {
     })
 }
 
+/// Whether the program has TLS; if not, says so on the terminal.
+///
+/// # Panics
+/// In CI, where a test that is passed over would be a hole.
+pub fn can_test_tls() -> bool {
+    static KNOWS: OnceLock<bool> = OnceLock::new();
+    // It reads its settings one by one, stops at the first that it does not know, and names it.
+    let knows = *KNOWS.get_or_init(|| {
+        let settings = ["--tls-port", "0", "--no-such-setting", "1"];
+        let output = Command::new(program()).args(settings).output();
+        let output = output.expect("the server's program can be started");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).contains("no-such-setting")
+    });
+    if !knows {
+        let text = format!("{} was built without TLS: nothing is tested", program());
+        assert!(env::var_os("CI").is_none(), "{text}");
+        // Not by a macro, whose output is shown of tests that fail only.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+    knows
+}
+
 /// Writes `redis.conf` and `users.acl` into `folder`.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn write_configuration(options: &RedisServerOptions, port: u16, folder: &Path) -> Result<()> {
+pub fn write_configuration(
+    options: &RedisServerOptions,
+    port: u16,
+    tls_port: Option<u16>,
+    folder: &Path,
+) -> Result<()> {
     let path = folder.display();
     let mut lines = vec![
         "bind 127.0.0.1".to_owned(),
@@ -137,6 +175,19 @@ pub fn write_configuration(options: &RedisServerOptions, port: u16, folder: &Pat
     }
     if major_version() >= 7 {
         lines.push("enable-debug-command yes".to_owned());
+    }
+    if let (Some(port), Some(files)) = (tls_port, &options.tls) {
+        let files = files.display();
+        lines.extend([
+            format!("tls-port {port}"),
+            format!("tls-ca-cert-file \"{files}/ca.pem\""),
+            format!("tls-cert-file \"{files}/server.pem\""),
+            format!("tls-key-file \"{files}/server.key\""),
+            "tls-auth-clients no".to_owned(),
+        ]);
+        if options.cluster {
+            lines.extend(["tls-cluster yes", "tls-replication yes"].map(str::to_owned));
+        }
     }
     lines.extend(options.lines.iter().cloned());
     fs::write(folder.join("redis.conf"), lines.join("\n") + "\n")?;

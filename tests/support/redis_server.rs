@@ -22,6 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub struct RedisServer {
     port: u16,
     _reserved: Option<Port>,
+    tls: Option<Port>,
     // Before the folder, so that the server is gone when that is removed.
     process: Mutex<Option<Supervised>>,
     folder: TempDir,
@@ -54,10 +55,13 @@ impl RedisServer {
         let folder = tempfile::Builder::new()
             .prefix("everlink-redis-")
             .tempdir()?;
-        write_configuration(options, port, folder.path())?;
+        let tls = options.tls.as_ref().map(|_| Port::reserve()).transpose()?;
+        let tls_port = tls.as_ref().map(Port::number);
+        write_configuration(options, port, tls_port, folder.path())?;
         let server = Self {
             port,
             _reserved: reserved,
+            tls,
             process: Mutex::new(None),
             folder,
         };
@@ -188,6 +192,11 @@ impl RedisServer {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port for TLS, with [`RedisServerOptions::tls`].
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(Port::number)
     }
 
     /// Where it listens with [`RedisServerOptions::unix_socket`].

@@ -161,8 +161,22 @@ pub(crate) async fn connect(
 ) -> Result<Exchange, Cause> {
     let stream = dialer.dial(endpoint).await?;
     let mut exchange = Exchange::new(stream, config.limits);
-    shake_hands(&mut exchange, config).await?;
-    Ok(exchange)
+    match shake_hands(&mut exchange, config).await {
+        Ok(()) => Ok(exchange),
+        Err(cause) if config.tls.is_none() && !exchange.heard => Err(perhaps_for_tls(cause)),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// A server with TLS ends a connection that begins in plain text without a word.
+fn perhaps_for_tls(cause: Cause) -> Cause {
+    match cause.kind() {
+        CauseKind::Closed | CauseKind::Reset => {
+            let detail = format!("{}; is this a port for TLS?", cause.detail());
+            Cause::new(cause.kind(), detail)
+        }
+        _ => cause,
+    }
 }
 
 impl Handler<Close> for Connection {

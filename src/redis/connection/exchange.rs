@@ -9,11 +9,16 @@ use crate::redis::command::Command;
 use crate::redis::connection::transport::Stream;
 use crate::redis::resp::{Decoder, Reply, ReplyLimits};
 
+/// How the record of an alert of TLS begins.
+const TLS_ALERT: &[u8] = &[0x15, 0x03];
+
 /// A stream with its decoder.
 pub(crate) struct Exchange {
     pub(crate) stream: Box<dyn Stream>,
     decoder: Decoder,
     pub(crate) unread: BytesMut,
+    /// Something came, whatever it was.
+    pub(crate) heard: bool,
 }
 
 impl Exchange {
@@ -22,6 +27,7 @@ impl Exchange {
             stream,
             decoder: Decoder::new(small(limits)),
             unread: BytesMut::new(),
+            heard: false,
         }
     }
 
@@ -81,7 +87,11 @@ impl Exchange {
 
     fn decode(&mut self) -> Result<Option<Reply>, Cause> {
         self.decoder.decode(&mut self.unread).map_err(|error| {
-            let detail = format!("{error}; is this a Redis server?");
+            // An alert is what a server with TLS says to one without (RFC 8446, 5.1 and 6).
+            let detail = match self.unread.starts_with(TLS_ALERT) {
+                true => "the server speaks TLS, the client does not".to_owned(),
+                false => format!("{error}; is this a Redis server?"),
+            };
             Cause::new(CauseKind::Protocol, detail)
         })
     }
@@ -99,6 +109,7 @@ impl Exchange {
             if read == 0 {
                 return Err(Cause::new(CauseKind::Closed, "before an answer came"));
             }
+            self.heard = true;
         }
     }
 }
@@ -116,4 +127,28 @@ fn small(limits: ReplyLimits) -> ReplyLimits {
 /// The server says so on accepting, and closes.
 fn is_farewell(line: &str) -> bool {
     line.starts_with("ERR max number of clients")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::command::cmd;
+
+    #[tokio::test]
+    async fn what_is_no_reply_is_said_to_be_tls_or_no_redis_server() {
+        for (said, expected) in [
+            (
+                &b"\x15\x03\x03\x00\x02\x02\x46"[..],
+                "the server speaks TLS",
+            ),
+            (b"HTTP/1.1 400 Bad Request\r\n", "is this a Redis server?"),
+        ] {
+            let (ours, mut peer) = tokio::io::duplex(1024);
+            let mut exchange = Exchange::new(Box::new(ours), ReplyLimits::default());
+            peer.write_all(said).await.expect("there is room");
+            let cause = exchange.ask(vec![cmd("PING")]).await.expect_err(expected);
+            assert_eq!(cause.kind(), CauseKind::Protocol);
+            assert!(cause.detail().contains(expected), "{cause}");
+        }
+    }
 }

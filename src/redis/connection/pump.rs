@@ -408,6 +408,8 @@ impl Drop for Pump {
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod flushing;
+#[cfg(test)]
 mod panics;
 #[cfg(test)]
 mod random;

@@ -6,16 +6,25 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+#[cfg(feature = "tls")]
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio::time::{Instant, timeout_at};
 
 use crate::endpoint::Endpoint;
 use crate::exit::{Cause, CauseKind};
 use crate::redis::config::{Config, Tcp};
 #[cfg(feature = "tls")]
 use crate::tls::TlsSettings;
+
+/// Of the connect deadline, what dialling and the handshake of TLS may take together. A server
+/// without TLS mostly says nothing to it; told from here, the reason can be named.
+#[cfg(feature = "tls")]
+const TLS_PATIENCE: f64 = 0.9;
 
 /// A connected byte stream.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -33,9 +42,11 @@ impl Dialer {
     /// configuration says TLS: there is no way from here to an endpoint in plain text then.
     pub(crate) fn of(config: &Config) -> Self {
         let tcp = config.tcp;
+        #[cfg(feature = "tls")]
+        let patience = config.timeouts.connect.mul_f64(TLS_PATIENCE);
         match &config.tls {
             #[cfg(feature = "tls")]
-            Some(tls) => Self::tls(tcp, Rc::new(tls.clone())),
+            Some(tls) => Self::tls(tcp, Rc::new(tls.clone()), patience),
             // `Config::validate` has refused it before.
             #[cfg(not(feature = "tls"))]
             Some(_) => Self::new(|_| Box::pin(async { Err(CauseKind::Misconfigured.into()) })),
@@ -49,13 +60,20 @@ impl Dialer {
     }
 
     #[cfg(feature = "tls")]
-    fn tls(tcp: Tcp, tls: Rc<TlsSettings>) -> Self {
+    fn tls(tcp: Tcp, tls: Rc<TlsSettings>, patience: Duration) -> Self {
         Self::new(move |endpoint| {
             let tls = Rc::clone(&tls);
             Box::pin(async move {
+                let deadline = Instant::now() + patience;
                 let stream = dial_tcp(&endpoint, &tcp).await?;
                 let host = endpoint.host().unwrap_or_default();
-                let stream = tls.connect(stream, host).await?;
+                let connecting = timeout_at(deadline, tls.connect(stream, host));
+                let stream = connecting.await.map_err(|_| {
+                    Cause::new(
+                        CauseKind::ConnectTimeout,
+                        "the server did not finish the handshake of TLS; is this its port for TLS?",
+                    )
+                })??;
                 Ok(Box::new(stream) as Box<dyn Stream>)
             })
         })

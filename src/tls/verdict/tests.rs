@@ -31,6 +31,7 @@ fn a_refused_certificate_of_the_server_parks_and_says_what_is_wrong() {
         (CertificateError::NotValidYet, "not valid yet"),
         (early, "not valid yet"),
         (CertificateError::UnknownIssuer, "tls.roots"),
+        (CertificateError::BadSignature, "tls.roots"),
         (CertificateError::NotValidForName, "tls.server_name"),
         (other_host, "other.example"),
         (CertificateError::Revoked, "is revoked"),
