@@ -96,7 +96,8 @@ fn prepare(settings: &TlsSettings) -> Result<(ClientConfig, Arc<Identity>), Caus
     };
     let identity = Arc::new(Identity::new(material.identity));
     let mut config = builder.with_client_cert_resolver(Arc::clone(&identity) as Arc<_>);
-    // A resumed session would pass over certificates that changed in the meantime.
+    // It would pass over certificates that changed in the meantime; and this configuration, with
+    // its memory of sessions, is of one connection only.
     config.resumption = Resumption::disabled();
     Ok((config, identity))
 }

@@ -80,3 +80,6 @@ impl<S> fmt::Debug for TlsStream<S> {
         f.debug_struct("TlsStream").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
