@@ -38,7 +38,7 @@
 //!
 //! The documents in `docs/` answer questions: how it is built (`architecture.md`), what happens to
 //! a command in every state (`semantics.md`), what is told (`events.md`), where it runs
-//! (`runtimes.md`), and why it is as it is (`decisions.md`).
+//! (`runtimes.md`), how to connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
 
 pub mod endpoint;
 pub mod event;
@@ -55,3 +55,8 @@ pub mod tls;
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So does that of the document on TLS.
+#[cfg(all(doctest, feature = "redis", feature = "tls"))]
+#[doc = include_str!("../docs/tls.md")]
+struct Tls;
