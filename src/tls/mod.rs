@@ -1,5 +1,5 @@
 //! TLS for connections of any kind: [`TlsSettings`], and with the feature `tls` the
-//! [`connect`](TlsSettings::connect) that acts by them (rustls on ring).
+//! `connect` that acts by them (rustls on ring).
 //!
 //! The settings are always there, so that a configuration can name them and be refused clearly
 //! where the feature is missing.
