@@ -168,7 +168,10 @@ async fn a_cluster_whose_certificates_have_expired_says_so_to_the_first_call() -
     let application = Application::open(seeded(&cluster, &ground)).await?;
     let error = application.error(cmd("GET").arg("k")).await;
     assert_eq!(error.outcome(), Outcome::NotSent);
-    let told = format!("{error} {:#?}", application.lines());
-    assert!(told.contains("has expired"), "{told}");
+    // At once, and not by its deadline.
+    assert!(matches!(error.kind(), ErrorKind::Parked(_)), "{error}");
+    assert!(error.to_string().contains("has expired"), "{error}");
+    let lines = application.lines();
+    assert!(lines[0].contains("has expired"), "{lines:#?}");
     Ok(())
 }
