@@ -210,16 +210,13 @@ fn a_url_that_is_not_understood() {
         (
             "http://localhost:6379",
             "invalid configuration: the url has an unknown scheme; known are redis, valkey, \
-             redis-cluster, valkey-cluster",
+             redis-cluster, valkey-cluster, and with TLS rediss, valkeys, rediss-cluster, \
+             valkeys-cluster",
         ),
         (
             "redis://localhost:port",
             "invalid configuration: the url has a host that cannot be used: a port must be a \
              number from 1 to 65535",
-        ),
-        (
-            "rediss://localhost",
-            "invalid configuration: TLS is not supported by this version",
         ),
         (
             "redis://a,b",
@@ -234,6 +231,14 @@ fn a_url_that_is_not_understood() {
         let error = Config::from_url(url).expect_err(url);
         assert_eq!(error.to_string(), expected, "{url}");
     }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_url_that_needs_a_feature() {
+    let error = Config::from_url("rediss://localhost").expect_err("no TLS");
+    let expected = "invalid configuration: TLS needs the feature `tls` of the crate everlink";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ async fn a_configuration_that_is_refused_does_not_show_its_password() -> TestRes
         "redis://app:canary-4711@a/notadatabase",
         "redis://app:canary-4711@a?nosuch=1",
         "redis://app:canary-4711@a?db=canary-4711",
-        "rediss://app:canary-4711@a",
+        "rediss://app:canary-4711@a:0",
         "nosuch://app:canary-4711@a",
         "redis://canary-4711@a:b",
         "canary-4711",

@@ -73,7 +73,10 @@ async fn a_key_that_does_not_fit_is_found_before_anything_is_dialled_or_parks_th
         let client = ClientIdentity::new(text(certificate), text(key));
         serving(&server, ground.settings().client(client))
     };
-    serves(identity("client.pem", "client.key")).await?;
+    let good = identity("client.pem", "client.key");
+    let shown = format!("{good:?} {good:#?} {}", serde_json::to_string(&good)?);
+    assert!(shown.contains("***") && !shown.contains("BEGIN"), "{shown}");
+    serves(good).await?;
     for (certificate, key, expected) in [
         ("client.pem", "server.key", "does not belong"),
         ("client.pem", "client.pem", "no private key"),

@@ -6,6 +6,7 @@
 //! amount, then yields to whatever else runs on the arbiter.
 
 mod overdue;
+mod writing;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{Buf, BufMut, BytesMut};
-use tokio::io::AsyncWrite;
+use bytes::{BufMut, BytesMut};
 use tokio::time::Sleep;
 
 use crate::exit::{Cause, CauseKind};
@@ -271,39 +271,6 @@ impl Pump {
         if self.in_flight.len() > before {
             self.last_used.touch();
         }
-    }
-
-    /// Writes what waits to be written. True: the kernel may take more.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
-        if self.unwritten.is_empty() {
-            return Ok(false);
-        }
-        let stream = Pin::new(&mut self.stream);
-        match stream.poll_write(cx, &self.unwritten) {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Ok(0)) => Err(CauseKind::Closed.into()),
-            Poll::Ready(Ok(written)) => {
-                self.unwritten.advance(written);
-                self.in_flight.wrote(written);
-                self.unflushed = true;
-                if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
-                    self.unwritten = BytesMut::new();
-                }
-                Ok(true)
-            }
-            Poll::Ready(Err(error)) => Err(Cause::from_io(&error)),
-        }
-    }
-
-    /// Hands to the kernel what the stream keeps. Without room there, it wakes this when there is.
-    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Cause> {
-        if self.unflushed
-            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
-        {
-            flushed.map_err(|error| Cause::from_io(&error))?;
-            self.unflushed = false;
-        }
-        Ok(())
     }
 
     /// Deadlines, health checks, stalls. Pending while all is well.
