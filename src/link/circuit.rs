@@ -89,15 +89,18 @@ impl Circuit {
     }
 
     /// Every call may go through; whoever knows that need not ask.
+    #[cfg(feature = "redis")]
     pub(crate) fn is_free(&self) -> bool {
         self.0.free.load(Ordering::Relaxed)
     }
 
+    #[cfg(feature = "redis")]
     pub(crate) fn epoch(&self) -> u32 {
         self.0.epoch.load(Ordering::Relaxed)
     }
 
     /// What counts as slow; none if that is not counted.
+    #[cfg(feature = "redis")]
     pub(crate) fn slow_after(&self) -> Option<Duration> {
         let slow = self.lock().breaker.settings().slow();
         slow.map(|slow| slow.longer_than())
