@@ -179,7 +179,8 @@ pub struct ForceBreaker {
 impl<T: Topology> Handler<ForceBreaker> for Router<T> {
     type Result = ResponseFuture<Vec<LinkName>>;
 
-    fn handle(&mut self, message: ForceBreaker, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, message: ForceBreaker, ctx: &mut Context<Self>) -> Self::Result {
+        self.breathe(ctx);
         let ForceBreaker { endpoint, force } = message;
         let nodes = self.core.nodes.iter();
         let forced =
