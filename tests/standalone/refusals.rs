@@ -159,10 +159,9 @@ async fn a_script_that_fails_half_way_has_an_unknown_outcome() -> TestResult {
     let error = application
         .error(cmd("EVAL").arg(script).arg((1, "n")))
         .await;
-    assert_eq!(
-        (error.code(), error.outcome()),
-        (Some("WRONGTYPE"), Outcome::Unknown)
-    );
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    // Before 7.0 the script's own error has the code ERR, and tells this one.
+    assert!(error.to_string().contains("WRONGTYPE"), "{error}");
     assert_eq!(
         application.client.query::<u32>(cmd("GET").arg("n")).await?,
         1

@@ -1,7 +1,7 @@
 //! The commands known without asking a server: those of Redis 6.2 to 8 and of Valkey.
 //!
-//! Taken from the reply to `COMMAND` of Redis 7.0, which a test compares it with, and from the
-//! command descriptions of the later versions. It serves before the server was asked, where it
+//! Taken from the reply to `COMMAND`, which a test compares it with for each server of
+//! `make matrix`, and from the command descriptions of other versions. It serves before the server was asked, where it
 //! must not be (`COMMAND` may be forbidden to the user), and for what older servers do not tell.
 
 use crate::redis::command::spec::{Flags, KeyRule, KeySpec};
@@ -81,6 +81,7 @@ pub(super) fn groups() -> Vec<Group> {
     let pairs = || range(1, -1, 2);
     let counted_pairs = || KeyRule::from(vec![KeySpec::counted_by(1, 2)]);
     let store_counted = || KeyRule::from(vec![KeySpec::range(1, 0, 1), KeySpec::counted(2)]);
+    let strings_or_keys = || KeyRule::from(vec![KeySpec::after("KEYS", 2, 1, 0)]);
     let sort = || KeyRule::from(vec![KeySpec::range(1, 0, 1), KeySpec::SortStore]);
     let migrate = || KeyRule::from(vec![KeySpec::Migrate]);
     vec![
@@ -114,6 +115,8 @@ pub(super) fn groups() -> Vec<Group> {
             "bitcount bitfield_ro bitpos get getbit getrange strlen substr",
         ),
         (READ, two(), "lcs"),
+        // Redis 6.2 only: what LCS was.
+        (READ, strings_or_keys(), "stralgo"),
         (READ, all(), "mget"),
         (
             WRITE,
@@ -267,12 +270,15 @@ pub(super) fn groups() -> Vec<Group> {
             "bgrewriteaof bgsave debug failover info lastsave monitor psync replconf \
              replicaof role save shutdown slaveof sync time",
         ),
+        // Its cursor tells the slot.
+        (READ, one(), "clusterscan"),
+        (WRITE, none(), "cluster|flushslot"),
         // Redis 7.0 does not say so of WAIT; later versions do.
         (BLOCK, none(), "wait waitaof"),
         (
             CONTAINER,
             none(),
-            "acl client cluster command config function latency memory module object pubsub \
+            "acl client cluster command commandlog config function latency memory module object pubsub \
              script slowlog xgroup xinfo",
         ),
     ]
