@@ -1,6 +1,7 @@
 //! What happens to calls when the server or its connection dies.
 
 use std::cell::Cell;
+use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use everlink::redis::{ErrorKind, HealthStatus, Outcome, cmd};
 use futures_util::future::join_all;
 
 use crate::application::{Application, SOON, TestResult, serving};
+use crate::support::raw::Reply;
 use crate::support::redis_server::{RedisServer, RedisServerOptions};
 use crate::support::waiting::Wait;
 
@@ -187,13 +189,22 @@ async fn a_connection_closed_while_idle_is_replaced_before_the_next_command() ->
 
 #[actix::test]
 async fn a_server_that_loads_its_data_is_waited_for_and_told_apart_from_a_dead_one() -> TestResult {
+    const LOOKS: &str = "loading-process-events-interval-bytes";
+    let known = volatile().await.command(&["CONFIG", "GET", LOOKS]).await?;
+    if matches!(&known, Reply::Array(setting) if setting.is_empty()) {
+        // Past the capture of output, which hides what a test that passes says.
+        let why =
+            format!("NOT RUN: this server has no {LOOKS}: while it loads it answers too rarely");
+        writeln!(std::io::stderr(), "{why}")?;
+        return Ok(());
+    }
     // It loads for as long as the test wants: 5 ms for a key, until it is told otherwise. From a
     // snapshot it looks at its sockets once in 1,024 bytes, which is one key.
     let options = RedisServerOptions::default()
         .volatile()
         .config("rdbcompression no")
         .config("key-load-delay 5000")
-        .config("loading-process-events-interval-bytes 1024");
+        .config(&format!("{LOOKS} 1024"));
     let server = RedisServer::start(options).await?;
     let application = Application::ready(serving(&server)).await?;
     let fill = "for i = 1, 20000 do redis.call('SET', 'k' .. i, i .. string.rep(' ', 1000)) end";
