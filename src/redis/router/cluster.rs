@@ -150,7 +150,6 @@ impl Cluster {
         }
         self.refreshing = true;
         self.last_begun = Some(now());
-        let mut rng = rand::rng();
         let past = self.past.take();
         let mut nodes: Vec<_> = core
             .nodes
@@ -158,7 +157,7 @@ impl Cluster {
             .filter(|node| node.lane.is_well() && node.lane.endpoint() != past.as_ref())
             .map(|node| Arc::clone(&node.lane))
             .collect();
-        nodes.shuffle(&mut rng);
+        nodes.shuffle(&mut core.rng);
         nodes.truncate(ASKED_AT_ONCE);
         let mut seeds = core.config.endpoints.clone();
         seeds.retain(|seed| Some(seed) != past.as_ref());
@@ -166,7 +165,7 @@ impl Cluster {
             // There is nobody else to ask.
             seeds.clone_from(&core.config.endpoints);
         }
-        seeds.shuffle(&mut rng);
+        seeds.shuffle(&mut core.rng);
         let question = Question {
             config: Arc::clone(&core.config),
             dialer: core.dialer.clone(),

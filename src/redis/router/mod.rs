@@ -11,6 +11,7 @@
 //! | `ledger` | what is held, in bytes |
 //! | `refresh` | how the topology is read |
 //! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
+//! | `surroundings` | dialer, governor and seed: what a simulation replaces |
 //! | `standalone` | what one server needs |
 //! | `retry`, `put_off` | whether and when a request is sent again |
 //! | `client` | the handle for callers that are no actors |
@@ -36,6 +37,7 @@ mod retry;
 mod router;
 mod routes;
 mod standalone;
+mod surroundings;
 
 pub use client::{AnyRouter, Client};
 pub use cluster::{Cluster, ClusterRouter};

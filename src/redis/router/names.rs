@@ -18,6 +18,7 @@ use crate::redis::connection::Dialer;
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::router::Router;
 use crate::redis::router::standalone::Standalone;
+use crate::redis::router::surroundings::Surroundings;
 use crate::redis::value::Value;
 use crate::registry::Registry;
 
@@ -54,9 +55,9 @@ impl Names {
         }
     }
 
-    fn dialler(&self) -> Dialer {
+    fn surroundings(&self) -> Surroundings {
         let names = self.clone();
-        Dialer::new(move |endpoint: Endpoint| {
+        Surroundings::over(Dialer::new(move |endpoint: Endpoint| {
             let names = names.clone();
             Box::pin(async move {
                 let mut state = names.0.borrow_mut();
@@ -72,7 +73,7 @@ impl Names {
                     .push(tokio::task::spawn_local(serve(theirs, answers)));
                 Ok(Box::new(ours) as _)
             })
-        })
+        }))
     }
 
     fn dialled(&self, name: &str) -> usize {
@@ -141,7 +142,7 @@ async fn a_server_is_dialled_by_its_name_each_time_wherever_it_leads() {
     let config = quick(Config::standalone(Endpoint::tcp("server.test", 6379)));
     let registry = Registry::start_new();
     let (router, _shared) =
-        Standalone::launch_over(config, &registry, names.dialler()).expect("valid");
+        Standalone::launch_in(config, &registry, names.surroundings()).expect("valid");
     assert_eq!(get(&router).await, Value::Simple("first".into()));
 
     names.lead_to(&[("server.test", at("second"))]);
@@ -168,7 +169,7 @@ async fn a_cluster_whose_nodes_all_have_other_names_is_found_by_its_seeds_name()
     let config = quick(Config::cluster([Endpoint::tcp("seed.test", 6379)]));
     let registry = Registry::start_new();
     let (router, _shared) =
-        ClusterRouter::launch_over(config, &registry, names.dialler()).expect("valid");
+        ClusterRouter::launch_in(config, &registry, names.surroundings()).expect("valid");
     assert_eq!(get(&router).await, Value::Simple("first".into()));
 
     let second = at("new-node.test", "second");

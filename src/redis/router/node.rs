@@ -7,7 +7,7 @@ use actix::Addr;
 use actix_rt::task::JoinHandle;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{Circuit, LinkSettings, Start, Supervisor, Terminate};
+use crate::link::{Circuit, LinkSettings, SharedGovernor, Start, Supervisor, Terminate};
 use crate::policy::RetryAccount;
 use crate::redis::config::Config;
 use crate::redis::connection::{Dialer, RedisBackend};
@@ -33,6 +33,7 @@ pub(crate) struct Node {
 pub(crate) struct NodeMaker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) dialer: Dialer,
+    pub(crate) governor: SharedGovernor,
     pub(crate) handoff: Handoff,
     pub(crate) registry: Addr<Registry>,
 }
@@ -43,7 +44,13 @@ impl NodeMaker {
         clippy::disallowed_methods,
         reason = "the first message to a new actor"
     )]
-    pub(crate) fn start(&self, name: LinkName, endpoint: Endpoint, now: Instant) -> Node {
+    pub(crate) fn start(
+        &self,
+        name: LinkName,
+        endpoint: Endpoint,
+        now: Instant,
+        seed: u64,
+    ) -> Node {
         let config = &self.shared.config;
         let lane = Lane::behind(
             config.breaker.map(Circuit::new),
@@ -60,8 +67,12 @@ impl NodeMaker {
             lane: Arc::clone(&lane),
             handoff: self.handoff.clone(),
         };
-        let link =
-            Supervisor::start_link(name.clone(), backend, link_settings(config), &self.registry);
+        let settings = LinkSettings {
+            governor: self.governor.clone(),
+            seed: Some(seed),
+            ..link_settings(config)
+        };
+        let link = Supervisor::start_link(name.clone(), backend, settings, &self.registry);
         link.do_send(Start);
         Node {
             name,

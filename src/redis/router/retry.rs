@@ -77,9 +77,7 @@ impl Core {
         } else {
             let policy = request.policy(&self.config.retry);
             let retry = request.retries.this_round;
-            policy
-                .backoff
-                .delay(retry, Duration::ZERO, &mut rand::rng())
+            policy.backoff.delay(retry, Duration::ZERO, &mut self.rng)
         };
         let due = now + pause;
         if due >= bounced.request.deadline {

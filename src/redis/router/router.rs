@@ -2,7 +2,7 @@
 //! of a request that a node did not serve. What differs between a cluster and a single server is
 //! in its [`Topology`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::ReconnectNow;
+use crate::link::{ReconnectNow, SharedGovernor};
 use crate::redis::command::{Command, CommandTable, cmd};
 use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
@@ -26,6 +28,7 @@ use crate::redis::router::node::{Node, NodeMaker};
 use crate::redis::router::put_off::PutOff;
 use crate::redis::router::retry::retry;
 use crate::redis::router::routes::Shared;
+use crate::redis::router::surroundings::Surroundings;
 use crate::registry::{Narrator, Registry};
 
 /// How often a router looks whether anybody still holds its address, and counts its traffic.
@@ -47,7 +50,10 @@ pub(crate) struct Core {
     pub(crate) config: Arc<Config>,
     pub(crate) registry: Addr<Registry>,
     pub(crate) dialer: Dialer,
-    pub(crate) nodes: HashMap<Endpoint, Node>,
+    governor: SharedGovernor,
+    /// In an order that is always the same, as are the random numbers of a seed.
+    pub(crate) nodes: BTreeMap<Endpoint, Node>,
+    pub(crate) rng: StdRng,
     pub(crate) narrator: Narrator,
     maker: Option<NodeMaker>,
     pub(super) put_off: PutOff,
@@ -143,13 +149,13 @@ impl<T: Topology> Router<T> {
         registry: &Addr<Registry>,
     ) -> Result<(Addr<Self>, Arc<Shared>)> {
         let dialer = Dialer::of(&config);
-        Self::launch_over(config, registry, dialer)
+        Self::launch_in(config, registry, Surroundings::over(dialer))
     }
 
-    pub(crate) fn launch_over(
+    pub(crate) fn launch_in(
         mut config: Config,
         registry: &Addr<Registry>,
-        dialer: Dialer,
+        surroundings: Surroundings,
     ) -> Result<(Addr<Self>, Arc<Shared>)> {
         config.mode = T::MODE;
         config.validate()?;
@@ -163,8 +169,10 @@ impl<T: Topology> Router<T> {
                 shared: Arc::clone(&shared),
                 config,
                 registry: registry.clone(),
-                dialer,
-                nodes: HashMap::new(),
+                dialer: surroundings.dialer,
+                nodes: BTreeMap::new(),
+                rng: StdRng::seed_from_u64(surroundings.seed),
+                governor: surroundings.governor,
                 narrator,
                 maker: None,
                 ready_waiters: Vec::new(),
@@ -239,7 +247,8 @@ impl Core {
     pub(crate) fn node(&mut self, endpoint: &Endpoint) -> Option<&Node> {
         if !self.nodes.contains_key(endpoint) {
             let name = self.link_name(endpoint);
-            let node = self.maker.as_ref()?.start(name, endpoint.clone(), now());
+            let maker = self.maker.as_ref()?;
+            let node = maker.start(name, endpoint.clone(), now(), self.rng.random());
             self.nodes.insert(endpoint.clone(), node);
         }
         self.nodes.get(endpoint)
@@ -256,7 +265,7 @@ impl Core {
         for request in self.put_off.clear() {
             request.expire(None);
         }
-        self.nodes.drain().map(|(_, node)| node).collect()
+        std::mem::take(&mut self.nodes).into_values().collect()
     }
 
     fn is_ending(&self) -> bool {
@@ -314,6 +323,7 @@ impl<T: Topology> Actor for Router<T> {
         self.core.maker = Some(NodeMaker {
             shared: Arc::clone(&self.core.shared),
             dialer: self.core.dialer.clone(),
+            governor: self.core.governor.clone(),
             handoff: Handoff::new(me.clone().recipient(), me.recipient(), handed_back),
             registry: self.core.registry.clone(),
         });

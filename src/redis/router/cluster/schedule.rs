@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::AsyncContext;
+use rand::RngExt;
 
 use crate::event::RefreshTrigger;
 use crate::redis::router::cluster::{Cluster, Ctx};
@@ -60,7 +61,6 @@ impl Cluster {
     /// When to read the topology next.
     pub(super) fn plan(&mut self, permanent: bool, core: &mut Core, ctx: &mut Ctx) {
         let cluster = core.config.cluster;
-        let random = |low: Duration, high: Duration| rand::random_range(low..=high.max(low));
         let (wait, trigger) = if permanent {
             match core.config.supervision.park_probe {
                 Some(every) => (every, RefreshTrigger::Periodic),
@@ -77,7 +77,11 @@ impl Cluster {
             };
             (wait.clamp(cluster.unsettled_every_min, latest), trigger)
         } else if self.failures > 0 || self.is_unsettled(core) {
-            let soon = random(cluster.unsettled_every_min, cluster.unsettled_every_max);
+            let soon = between(
+                cluster.unsettled_every_min,
+                cluster.unsettled_every_max,
+                core,
+            );
             let factor = 1 << self.failures.min(6);
             let wait = soon
                 .saturating_mul(factor)
@@ -86,10 +90,14 @@ impl Cluster {
         } else {
             let every = cluster.refresh_every;
             (
-                random(every.mul_f64(0.9), every.mul_f64(1.1)),
+                between(every.mul_f64(0.9), every.mul_f64(1.1), core),
                 RefreshTrigger::Periodic,
             )
         };
         self.schedule(now() + wait, trigger, ctx);
     }
+}
+
+fn between(low: Duration, high: Duration, core: &mut Core) -> Duration {
+    core.rng.random_range(low..=high.max(low))
 }
