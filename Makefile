@@ -12,11 +12,15 @@ CHAOS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 # The tests and the demo start this program; scripts/setup has seen to it.
 WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLINK_REDIS_SERVER;
 
+# Simulated worlds: make simulate SEEDS=20000 FROM=5000
+SEEDS ?= 5000
+FROM ?= 0
+
 # Seconds for each fuzz target: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := decode oracles topology redirect configuration
 
-.PHONY: help setup demo test chaos soak matrix fuzz lint format-check clippy doc examples ci
+.PHONY: help setup demo test simulate chaos soak matrix fuzz lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -30,6 +34,10 @@ demo: setup ## run the demo on a real local cluster (ARGS="..." are passed on)
 
 test: setup ## run all tests, on real servers of their own
 	@$(WITH_SERVER) cargo test --all-features
+
+simulate: setup ## a whole client in SEEDS (5000) simulated worlds with random faults (SEED=7: only this one)
+	@$(if $(SEED),EVERLINK_SIM_SEED=$(SEED),EVERLINK_SIM_SEEDS=$(SEEDS) EVERLINK_SIM_FROM=$(FROM)) \
+	  cargo test --release --all-features --lib router::simulation -- --nocapture
 
 fuzz: ## fuzz what reads foreign bytes, each target for FUZZ_SECONDS (30)
 	@scripts/setup --fuzz

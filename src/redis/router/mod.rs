@@ -36,6 +36,8 @@ mod retry;
 )]
 mod router;
 mod routes;
+#[cfg(test)]
+mod simulation;
 mod standalone;
 mod surroundings;
 
