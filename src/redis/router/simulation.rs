@@ -31,7 +31,7 @@ use self::events::Witness;
 use self::world::World;
 use crate::endpoint::Endpoint;
 use crate::link::SharedGovernor;
-use crate::policy::{Backoff, Governor, Jitter, RestartPolicy};
+use crate::policy::{Backoff, BreakerSettings, Governor, Jitter, RestartPolicy};
 use crate::redis::config::{ClusterSettings, Config, InFlight, Timeouts};
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::operations::Shutdown;
@@ -64,10 +64,13 @@ fn config() -> Config {
         .refresh_cooldown(ms(200))
         .refresh_every(Duration::from_secs(5))
         .node_grace(ms(3000));
+    // An open circuit must not hold calls back for longer than the links need to come back.
+    let breaker = BreakerSettings::default().with_open(ms(100), ms(400));
     let mut config = Config::cluster([Endpoint::tcp("seed.test", 6379)])
         .timeouts(timeouts)
         .restart(RestartPolicy::default().with_backoff(backoff))
         .cluster_settings(cluster)
+        .breaker(Some(breaker.expect("valid")))
         .in_flight(InFlight::default().requests(20));
     config.health = config.health.idle(ms(700)).timeout(ms(300));
     config
