@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
 };
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
@@ -51,7 +50,6 @@ pub(crate) struct Core {
     pub(crate) registry: Addr<Registry>,
     pub(crate) dialer: Dialer,
     governor: SharedGovernor,
-    /// In an order that is always the same, as are the random numbers of a seed.
     pub(crate) nodes: BTreeMap<Endpoint, Node>,
     pub(crate) rng: StdRng,
     pub(crate) narrator: Narrator,
