@@ -10,8 +10,8 @@
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use everlink::endpoint::Endpoint;
 use everlink::exit::{Cause, CauseKind};
-use everlink::link::{Backend, Close, Lifeline, LinkSettings, Start, Stop, Supervisor};
-use everlink::registry::{Callbacks, Registry, Snapshot};
+use everlink::link::{Backend, Close, Lifeline, Link, LinkSettings};
+use everlink::registry::{Callbacks, Registry};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -102,20 +102,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         port,
         lines: sender,
     };
-    let link = Supervisor::start_link("feed", feed, LinkSettings::default(), &registry);
-    link.send(Start).await?;
+    let link = Link::new("feed", feed, LinkSettings::default(), &registry);
+    link.start().await;
 
     for _ in 0..6 {
         let line = lines.recv().await.ok_or("the feed was given up")?;
         println!("got {line}");
     }
-    for status in registry.send(Snapshot).await? {
+    if let Some(status) = link.status().await {
         println!(
             "{} is {}: connected {} times, lost {} times",
             status.link, status.state, status.connects, status.disconnects
         );
     }
-    link.send(Stop).await?;
+    link.stop().await;
     println!("done");
     Ok(())
 }

@@ -13,7 +13,8 @@ use std::time::SystemTime;
 
 use everlink::event::LinkState;
 use everlink::exit::CauseKind;
-use everlink::link::{Start, Supervisor, Terminate};
+use everlink::link::{Link, Start, Supervisor, Terminate};
+use everlink::policy::Force;
 use everlink::registry::{Callbacks, LinkStatus, NotReady, Ready, Registry, Snapshot};
 use tokio::time::Instant;
 
@@ -141,7 +142,7 @@ fn ready_waits_until_all_are_up_and_no_longer_than_it_is_told() {
         assert_eq!(up, Ok(()));
         assert!(took < ms(1_100), "{took:?}");
         let (up, took) = ready(&[], secs(1)).await;
-        assert_eq!(up, Err(NotReady(secs(1))));
+        assert_eq!(up, Err(NotReady::Late(secs(1))));
         assert!(secs(1) <= took && took < ms(1_100), "{took:?}");
         let (up, took) = ready(&[], secs(10)).await;
         assert_eq!(up, Ok(()));
@@ -149,7 +150,39 @@ fn ready_waits_until_all_are_up_and_no_longer_than_it_is_told() {
         let (up, took) = ready(&["quick", "late"], secs(0)).await;
         assert_eq!((up, took < ms(10)), (Ok(()), true), "already up");
         let (up, _) = ready(&["unknown"], secs(1)).await;
-        assert_eq!(up, Err(NotReady(secs(1))));
+        assert_eq!(up, Err(NotReady::Late(secs(1))));
+    });
+}
+
+#[test]
+fn ready_ends_early_for_a_link_that_is_parked_and_says_why() {
+    in_virtual_time(async {
+        let registry = Registry::start_new();
+        let denied = Plan::hangs().then(secs(1), End::Exit(CauseKind::Denied));
+        let denied = Scripted::new([denied, Plan::up()]);
+        let link = Link::new("denied", denied, steady(), &registry);
+        link.start().await;
+        let began = Instant::now();
+        let parked = link.ready(secs(60)).await;
+        let Err(NotReady::Parked { link: name, cause }) = &parked else {
+            panic!("{parked:?}");
+        };
+        assert_eq!((name, cause.kind()), (link.name(), CauseKind::Denied));
+        assert!(began.elapsed() < ms(1_100));
+        assert_eq!(link.ready(secs(60)).await, parked, "it is still so");
+        let status = link.status().await.expect("registered");
+        assert_eq!(status.state, LinkState::Parked);
+
+        link.reconnect().await;
+        assert_eq!(link.ready(secs(60)).await, Ok(()));
+        assert!(!link.force_circuit(Force::Open).await, "it has none");
+        link.stop().await;
+        let status = link.status().await.expect("registered");
+        assert_eq!(status.state, LinkState::Stopped);
+        drop(link);
+        tokio::time::sleep(secs(1)).await;
+        let links = registry.send(Snapshot).await.expect("a registry");
+        assert!(links.is_empty(), "{links:?}");
     });
 }
 
@@ -202,5 +235,26 @@ fn each_callback_is_called_for_its_events_and_a_panic_in_one_harms_nobody() {
                 "give up"
             ]
         );
+    });
+}
+
+#[test]
+fn a_link_ends_with_the_last_handle_to_it_and_no_sooner() {
+    in_virtual_time(async {
+        let registry = Registry::start_new();
+        let backend = Scripted::new([Plan::up()]);
+        let journal = backend.journal();
+        let link = Link::new("link", backend, steady(), &registry);
+        link.start().await;
+        link.ready(secs(1)).await.expect("up");
+        let other = link.clone();
+        drop(link);
+        tokio::time::sleep(secs(1)).await;
+        assert_eq!(other.status().await.map(|it| it.state), Some(LinkState::Up));
+        drop(other);
+        tokio::time::sleep(secs(1)).await;
+        let links = registry.send(Snapshot).await.expect("a registry");
+        assert!(links.is_empty(), "{links:?}");
+        assert_eq!(journal.alive(), 0);
     });
 }

@@ -9,10 +9,12 @@
 //! | `circuit` | the circuit breaker of one link, shared |
 //! | `tally` | results of many calls, told to the circuit in batches |
 //! | `supervisor` | the actor that ties them together |
+//! | `handle` | what all links can do, for those who hold one |
 
 mod backend;
 mod child;
 mod circuit;
+mod handle;
 mod life;
 mod settings;
 mod supervisor;
@@ -21,6 +23,7 @@ mod tally;
 
 pub use backend::{Backend, Close, Lifeline};
 pub use circuit::{Circuit, Pass};
+pub use handle::Link;
 pub use life::Generation;
 pub use settings::{LinkSettings, SharedGovernor};
 pub use supervisor::{

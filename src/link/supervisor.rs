@@ -62,15 +62,16 @@ pub struct Reconfigure<B: 'static>(pub B);
 #[rtype(result = "()")]
 pub struct Terminate;
 
-/// Owns one link. Start it with [`Supervisor::start_link`], then send it [`Start`].
+/// Owns one link. A [`Link`](crate::link::Link) is the handle to it; or start it with
+/// [`Supervisor::start_link`], then send it [`Start`].
 ///
 /// It carries no data: requests never pass its mailbox. A panic of its connection, or in a method
 /// of its backend, is an exit of the class *crash*: it ends that connection and nothing else.
 ///
 /// # Its end
 ///
-/// It lives until [`Terminate`], until the last of its addresses is dropped, or until the end of
-/// its arbiter. The connection is dropped with it, in whatever it was doing: nothing is drained,
+/// It lives until [`Terminate`] or the end of its arbiter; dropping its addresses does not end it. A
+/// [`Link`](crate::link::Link) ends it with its last handle. The connection is dropped with it, in whatever it was doing: nothing is drained,
 /// and requests in flight are of unknown outcome. The registry is told [`EventKind::Stopped`] (and
 /// [`EventKind::Disconnected`] before it, if the link was up), and forgets the link. For a
 /// graceful end send [`Stop`] and wait for its answer before the arbiter or the `System` is

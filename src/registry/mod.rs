@@ -6,12 +6,14 @@
 //! | `narrator` | numbers the events of one link and tells them |
 //! | `subscriber` | one subscribed actor, with its bounded queue |
 //! | `registry` | the actor that keeps the statuses and broadcasts |
+//! | `ready` | waiting for links to come up |
 //! | `callbacks` | closures instead of an actor |
 //! | `log` | a subscriber that logs with `tracing` |
 
 mod callbacks;
 mod log;
 mod narrator;
+mod ready;
 #[expect(
     clippy::module_inception,
     reason = "the actor is what the room is named for"
@@ -23,7 +25,8 @@ mod subscriber;
 pub use callbacks::Callbacks;
 pub use log::EventLog;
 pub use narrator::Narrator;
-pub use registry::{NotReady, QueuedBytes, Ready, Registry, Snapshot, Subscribe};
+pub use ready::{NotReady, Ready};
+pub use registry::{QueuedBytes, Registry, Snapshot, Subscribe};
 pub(crate) use status::LastUsed;
 pub use status::LinkStatus;
 pub use subscriber::Filter;

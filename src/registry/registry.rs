@@ -2,29 +2,27 @@
 //! actix's own `Registry` of services.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
-
-use actix::{
-    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message,
-    MessageResult, Recipient, ResponseFuture, WrapFuture,
-};
-use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::event::{Event, EventKind, LinkState};
+use crate::event::{Event, EventKind};
 use crate::policy::BreakerState;
 use crate::registry::callbacks::Callbacks;
+use crate::registry::ready::ReadyWaiter;
 use crate::registry::status::{LastUsed, LinkStatus};
 use crate::registry::subscriber::{Delivery, Filter, Subscriber};
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message,
+    MessageResult, Recipient, WrapFuture,
+};
 
 /// Keeps the status of every link that was started with it, and tells subscribed actors what
 /// happens. Cheap: one for a process is the usual number, but each client may have its own.
 #[derive(Debug, Default)]
 pub struct Registry {
-    links: BTreeMap<LinkName, (LinkStatus, LastUsed)>,
+    pub(super) links: BTreeMap<LinkName, (LinkStatus, LastUsed)>,
     subscribers: HashMap<u64, Subscriber>,
     next_subscriber: u64,
-    ready_waiters: Vec<(Vec<LinkName>, oneshot::Sender<()>)>,
+    pub(super) ready_waiters: Vec<ReadyWaiter>,
 }
 
 impl Registry {
@@ -77,24 +75,6 @@ impl Registry {
                         }
                     }
                 }));
-            }
-        }
-    }
-
-    fn is_up(&self, link: &LinkName) -> bool {
-        self.links
-            .get(link)
-            .is_some_and(|(status, _)| status.state == LinkState::Up)
-    }
-
-    fn wake_ready_waiters(&mut self) {
-        let waiters = std::mem::take(&mut self.ready_waiters);
-        for (links, waiter) in waiters {
-            let ready = links.iter().all(|link| self.is_up(link));
-            if ready {
-                let _ = waiter.send(());
-            } else if !waiter.is_closed() {
-                self.ready_waiters.push((links, waiter));
             }
         }
     }
@@ -251,42 +231,6 @@ impl Handler<QueuedBytes> for Registry {
     }
 }
 
-/// Waits until these links are up, at most for `timeout`.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<(), NotReady>")]
-pub struct Ready {
-    /// The links; none means all that are registered now, which may be none at all.
-    pub links: Vec<LinkName>,
-    /// How long to wait.
-    pub timeout: Duration,
-}
-
-/// Not all of the links came up in time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not ready within {0:?}")]
-pub struct NotReady(pub Duration);
-
-impl Handler<Ready> for Registry {
-    type Result = ResponseFuture<Result<(), NotReady>>;
-
-    fn handle(&mut self, message: Ready, _: &mut Context<Self>) -> Self::Result {
-        let links = if message.links.is_empty() {
-            self.links.keys().cloned().collect()
-        } else {
-            message.links
-        };
-        let (done, ready) = oneshot::channel();
-        self.ready_waiters.push((links, done));
-        self.wake_ready_waiters();
-        Box::pin(async move {
-            match tokio::time::timeout(message.timeout, ready).await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) | Err(_) => Err(NotReady(message.timeout)),
-            }
-        })
-    }
-}
-
 /// Something happened.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -307,12 +251,13 @@ impl Handler<Tell> for Registry {
         }
         self.broadcast(&event, ctx);
         match &event.kind {
-            EventKind::Connected | EventKind::Reconnected { .. } => self.wake_ready_waiters(),
+            EventKind::Connected | EventKind::Reconnected { .. } | EventKind::GaveUp { .. } => {
+                self.answer_ready();
+            }
             EventKind::Connecting
             | EventKind::ConnectFailed { .. }
             | EventKind::Disconnected { .. }
             | EventKind::Reconnecting { .. }
-            | EventKind::GaveUp { .. }
             | EventKind::Stopped
             | EventKind::Present { .. }
             | EventKind::CircuitOpened { .. }

@@ -155,6 +155,10 @@ impl Scripted {
         }
     }
 
+    pub(crate) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
     pub(crate) fn at(mut self, host: &str) -> Self {
         self.endpoint = Endpoint::tcp(host, 1);
         self
