@@ -32,6 +32,7 @@
 //! | [`link`] | supervision of one link of any kind | |
 //! | [`tls`] | TLS for connections of any kind | |
 //! | [`redis`] | the Redis client | |
+//! | [`manager`] | named links of any kind under one roof | |
 //!
 //! *Pure* modules decide: they take the time and random numbers as arguments and know neither
 //! actors nor sockets nor clocks. Actors only carry messages between them and the world.
@@ -44,6 +45,7 @@ pub mod endpoint;
 pub mod event;
 pub mod exit;
 pub mod link;
+pub mod manager;
 pub mod policy;
 #[cfg(feature = "redis")]
 pub mod redis;

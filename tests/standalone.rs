@@ -8,6 +8,8 @@ mod circuit;
 mod deadlines;
 #[path = "standalone/faults.rs"]
 mod faults;
+#[path = "standalone/managed.rs"]
+mod managed;
 #[path = "standalone/operations.rs"]
 mod operations;
 #[path = "standalone/queries.rs"]

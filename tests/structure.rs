@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from those before it. Those in one row may import each other.
-const ORDER: [&[&str]; 9] = [
+const ORDER: [&[&str]; 10] = [
     &["secret"],
     &["endpoint"],
     &["exit"],
@@ -16,6 +16,7 @@ const ORDER: [&[&str]; 9] = [
     &["link"],
     &["tls"],
     &["redis"],
+    &["manager"],
 ];
 
 /// The same within `redis`.
@@ -207,7 +208,9 @@ fn modules_import_only_from_those_before_them() {
 #[test]
 fn supervision_knows_nothing_of_redis() {
     for source in sources() {
-        if source.path.starts_with("redis/") || source.path == "lib.rs" {
+        // The manager holds clients of every kind; what they are is in these two files alone.
+        let of_kinds = ["lib.rs", "manager/config.rs", "manager/member.rs"];
+        if source.path.starts_with("redis/") || of_kinds.contains(&source.path.as_str()) {
             continue;
         }
         for (line, code) in source.code() {

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::cluster_view::{NodeLine, parse_nodes};
 use super::raw::Reply;
-use super::redis_configuration::FIXTURE_USER;
 use super::redis_server::{RedisServer, RedisServerOptions, field};
 use super::waiting::{Failure, Result, Wait};
 
@@ -291,21 +290,15 @@ impl RedisCluster {
             .collect())
     }
 
-    /// Closes the connections of all clients on all running nodes, but for the fixtures' own: an
-    /// administrator at work elsewhere would lose the answers. Returns how many there were.
+    /// Closes the connections of all clients on all running nodes, but for the fixtures' own.
+    /// Returns how many there were.
     ///
     /// # Errors
     /// A running node does not answer.
     pub async fn client_kill_all(&self) -> Result<u64> {
         let mut killed = 0;
         for index in self.awake() {
-            let users = self.tell(index, &["ACL", "USERS"]).await?;
-            let users = users.elements().unwrap_or_default().iter();
-            let users = users.filter_map(Reply::text);
-            for user in users.filter(|user| user != FIXTURE_USER) {
-                let reply = self.tell(index, &["CLIENT", "KILL", "USER", &user]).await?;
-                killed += reply.int().unwrap_or(0).unsigned_abs();
-            }
+            killed += self.nodes[index].client_kill_all().await?;
         }
         Ok(killed)
     }

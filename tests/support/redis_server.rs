@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::RwLock;
 
 use super::background::locked;
 use super::ports::Port;
@@ -26,6 +27,8 @@ pub struct RedisServer {
     // Before the folder, so that the server is gone when that is removed.
     process: Mutex<Option<Supervised>>,
     folder: TempDir,
+    /// Held while a connection of the fixtures signs in: until then it looks like anybody's.
+    signing_in: RwLock<()>,
 }
 
 impl RedisServer {
@@ -64,6 +67,7 @@ impl RedisServer {
             tls,
             process: Mutex::new(None),
             folder,
+            signing_in: RwLock::default(),
         };
         server.spawn()?;
         Ok(server)
@@ -229,9 +233,31 @@ impl RedisServer {
     /// # Errors
     /// The server cannot be reached.
     pub async fn connect(&self) -> Result<RawClient> {
+        let _signing_in = self.signing_in.read().await;
         let mut client = RawClient::connect(self.port).await?;
         client.auth(FIXTURE_USER, FIXTURE_PASSWORD).await?;
         Ok(client)
+    }
+
+    /// Closes the connections of all clients but the fixtures' own: an administrator at work
+    /// elsewhere would lose the answers. Returns how many there were.
+    ///
+    /// # Errors
+    /// As [`RedisServer::command`].
+    pub async fn client_kill_all(&self) -> Result<u64> {
+        let mut administrator = self.connect().await?;
+        let _nobody_signs_in = self.signing_in.write().await;
+        let users = administrator.command(&["ACL", "USERS"]).await?;
+        let users = users.elements().unwrap_or_default().iter();
+        let mut killed = 0;
+        for user in users.filter_map(Reply::text) {
+            if user != FIXTURE_USER {
+                let kill = ["CLIENT", "KILL", "USER", &user];
+                let reply = administrator.command(&kill).await?;
+                killed += reply.int().unwrap_or(0).unsigned_abs();
+            }
+        }
+        Ok(killed)
     }
 
     /// Sends one command over a connection of its own and returns the reply, an error included.
