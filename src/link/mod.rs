@@ -3,6 +3,7 @@
 //! | file | concept |
 //! | --- | --- |
 //! | `settings` | how a link is supervised |
+//! | `options` | the same as a configuration file says it |
 //! | `life` | the state machine of one link, pure |
 //! | `backend` | what a kind of connection must offer |
 //! | `child` | one running connection actor, and how its end is seen |
@@ -16,6 +17,7 @@ mod child;
 mod circuit;
 mod handle;
 mod life;
+mod options;
 mod settings;
 mod supervisor;
 #[cfg(feature = "redis")]
@@ -25,6 +27,7 @@ pub use backend::{Backend, Close, Lifeline};
 pub use circuit::{Circuit, Pass};
 pub use handle::Link;
 pub use life::Generation;
+pub use options::{BreakerOption, LinkOptions};
 pub use settings::{LinkSettings, SharedGovernor};
 pub use supervisor::{
     Distrust, ForceCircuit, Reconfigure, ReconnectNow, Start, Stop, Supervisor, Terminate,

@@ -10,7 +10,7 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    pub(super) fn new(
+    pub(crate) fn new(
         setting: &'static str,
         value: impl std::fmt::Debug,
         allowed: impl Into<String>,

@@ -33,6 +33,7 @@ mod governor;
 mod growth;
 mod intensity;
 mod jitter;
+pub(crate) mod off;
 mod refused;
 mod restart;
 mod retry_budget;

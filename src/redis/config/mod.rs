@@ -38,7 +38,6 @@ mod endpoint_map;
 mod endpoint_rule;
 mod given;
 mod health;
-mod off;
 mod pieces;
 mod query;
 mod queues;
@@ -49,6 +48,8 @@ mod timeouts;
 mod topology;
 mod transport;
 mod url;
+
+use crate::policy::off;
 
 pub use credentials::Protocol;
 pub use endpoint_map::EndpointMap;

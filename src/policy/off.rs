@@ -50,20 +50,20 @@ fn write<T: Serialize, S: Serializer>(value: Option<T>, serializer: S) -> Result
 }
 
 /// `"10s"` or `"off"`.
-pub(super) mod duration {
+pub(crate) mod duration {
     use std::time::Duration;
 
     use humantime_serde::Serde;
     use serde::{Deserializer, Serializer};
 
-    pub(in crate::redis::config) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         let read: Option<Serde<Duration>> = super::read(deserializer)?;
         Ok(read.map(Serde::into_inner))
     }
 
-    pub(in crate::redis::config) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         value: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -72,16 +72,17 @@ pub(super) mod duration {
 }
 
 /// A table or `"off"`.
-pub(super) mod table {
+#[cfg(any(test, feature = "redis"))]
+pub(crate) mod table {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(in crate::redis::config) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<T>, D::Error> {
         super::read(deserializer)
     }
 
-    pub(in crate::redis::config) fn serialize<T: Serialize, S: Serializer>(
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
         value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
