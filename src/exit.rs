@@ -56,6 +56,9 @@ pub enum CauseKind {
     Aborted,
     /// The connection actor ended without saying why. Crash.
     Unexplained,
+    /// Who receives what the connection brings was too slow for it, and asked to be disconnected
+    /// then. Transient, and no failure of the server.
+    Lagging,
     /// Asked for: stop, reconnect now, new configuration. Requested.
     Requested,
 }
@@ -89,7 +92,8 @@ impl CauseKind {
             | Self::Io
             | Self::Protocol
             | Self::Unavailable
-            | Self::Aborted => Class::Transient,
+            | Self::Aborted
+            | Self::Lagging => Class::Transient,
             Self::Denied | Self::Certificate | Self::Misconfigured => Class::Permanent,
             Self::Panicked | Self::Unexplained => Class::Crash,
             Self::Requested => Class::Requested,
@@ -116,6 +120,7 @@ impl CauseKind {
             Self::Panicked => "panicked",
             Self::Aborted => "aborted",
             Self::Unexplained => "unexplained",
+            Self::Lagging => "lagging",
             Self::Requested => "requested",
         }
     }

@@ -4,7 +4,7 @@
 use actix::{AsyncContext, Context, Handler, Message, WeakRecipient};
 
 use crate::event::EventKind;
-use crate::exit::{Cause, Class};
+use crate::exit::{Cause, CauseKind, Class};
 use crate::link::backend::Backend;
 use crate::link::circuit::{Circuit, CircuitNews};
 use crate::link::supervisor::Supervisor;
@@ -30,7 +30,9 @@ impl<B: Backend> Supervisor<B> {
         let Some(circuit) = &self.circuit else {
             return;
         };
-        let failed = |cause: &Cause| cause.class() != Class::Requested;
+        // A slow receiver says nothing of the server.
+        let failed =
+            |cause: &Cause| cause.class() != Class::Requested && cause.kind() != CauseKind::Lagging;
         match kind {
             EventKind::Connected | EventKind::Reconnected { .. } => circuit.connected(),
             EventKind::Disconnected { cause } if failed(cause) => circuit.connection_lost(),
