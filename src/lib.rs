@@ -32,6 +32,7 @@
 //! | [`link`] | supervision of one link of any kind | |
 //! | [`tls`] | TLS for connections of any kind | |
 //! | [`redis`] | the Redis client | |
+//! | `websocket` | WebSocket feeds | |
 //! | [`manager`] | named links of any kind under one roof | |
 //!
 //! *Pure* modules decide: they take the time and random numbers as arguments and know neither
@@ -52,6 +53,8 @@ pub mod redis;
 pub mod registry;
 pub mod secret;
 pub mod tls;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 /// The code of the README compiles.
 #[cfg(all(doctest, feature = "redis"))]

@@ -1,0 +1,233 @@
+//! What belongs to a feed rather than to one of its connections: [`Hub`]. Its handle, the connection
+//! of the moment and the delivery to its subscriber share it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::endpoint::LinkName;
+use crate::exit::Cause;
+use crate::link::Circuit;
+use crate::websocket::gap::{Moment, Outage};
+use crate::websocket::message::{FeedMessage, News, Payload};
+use crate::websocket::outbox::Outbox;
+use crate::websocket::protocol::Protocol;
+use crate::websocket::queue::{Overflow, Popped, Queue};
+use crate::websocket::settings::FeedSettings;
+use crate::websocket::subscriptions::Subscriptions;
+use crate::websocket::topic::{Refused, Topic};
+
+/// What a notice takes beside its texts, about.
+const NOTICE: usize = 64;
+
+pub(crate) struct Hub {
+    pub(crate) feed: LinkName,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    state: Mutex<State>,
+    /// There is something to write.
+    pub(crate) to_write: Notify,
+    /// There is something to deliver.
+    pub(crate) to_deliver: Notify,
+    /// Something was delivered.
+    delivered: Notify,
+}
+
+pub(crate) struct State {
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) outbox: Outbox,
+    pub(crate) circuit: Option<Circuit>,
+    queue: Queue<FeedMessage>,
+    outage: Outage,
+    generation: u64,
+    /// On its way to the subscriber.
+    delivering: bool,
+    /// The connection of the moment is usable.
+    up: bool,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        feed: LinkName,
+        settings: &FeedSettings,
+        protocol: Arc<dyn Protocol>,
+        circuit: Option<Circuit>,
+    ) -> Self {
+        let queue = settings.queue;
+        Self {
+            state: Mutex::new(State {
+                subscriptions: Subscriptions::new(settings.ack_timeout, protocol.acknowledges()),
+                outbox: Outbox::new(settings.limits.write_buffer),
+                circuit,
+                queue: Queue::new(queue.when_lagging, queue.messages, queue.bytes),
+                outage: Outage::default(),
+                generation: 0,
+                delivering: false,
+                up: false,
+            }),
+            feed,
+            protocol,
+            to_write: Notify::new(),
+            to_deliver: Notify::new(),
+            delivered: Notify::new(),
+        }
+    }
+
+    /// The feed goes on with other settings.
+    pub(crate) fn reconfigure(&self, settings: &FeedSettings, circuit: Option<Circuit>) {
+        let mut state = self.lock();
+        let queue = settings.queue;
+        state
+            .queue
+            .limit(queue.when_lagging, queue.messages, queue.bytes);
+        state.outbox.limit(settings.limits.write_buffer);
+        state.subscriptions.set_ack_timeout(settings.ack_timeout);
+        state.circuit = circuit;
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A socket is there; its subscriptions are not.
+    pub(crate) fn connected(&self, generation: u64) {
+        let mut state = self.lock();
+        state.generation = generation;
+        state.subscriptions.connected();
+        drop(state);
+        self.to_write.notify_one();
+    }
+
+    /// All subscriptions are restored: the outage is over, and is told before what came since.
+    pub(crate) fn restored(&self, now: Moment) {
+        let mut state = self.lock();
+        let gap = state.outage.ends(now).map(|gap| {
+            let bytes = gap.weight() + NOTICE;
+            (self.told(state.generation, News::Gap(gap)), bytes)
+        });
+        state.queue.release(gap);
+        state.outbox.open();
+        state.up = true;
+        drop(state);
+        self.to_deliver.notify_one();
+    }
+
+    /// The connection is gone, in whatever manner.
+    pub(crate) fn disconnected(&self, now: Moment) {
+        let mut state = self.lock();
+        let topics = state.subscriptions.lost();
+        if std::mem::take(&mut state.up) {
+            state.outage.begins(topics, now);
+            state.queue.hold();
+        }
+        state.outbox.fail();
+    }
+
+    pub(crate) fn lost_because(&self, cause: Cause) {
+        self.lock().outage.because(cause);
+    }
+
+    /// Something was read.
+    pub(crate) fn heard(&self, now: Moment) {
+        self.lock().outage.heard(now);
+    }
+
+    /// A message for the subscriber was read.
+    pub(crate) fn message(&self, payload: Payload) -> Result<(), Overflow> {
+        let key = self.protocol.key(&payload);
+        let bytes = payload.as_bytes().len() + key.as_ref().map_or(0, String::len) + NOTICE;
+        let mut state = self.lock();
+        let message = self.told(state.generation, News::Message(payload));
+        let pushed = state.queue.push(message, bytes, key.as_deref());
+        drop(state);
+        self.to_deliver.notify_one();
+        pushed
+    }
+
+    /// A request was not granted.
+    pub(crate) fn refused(&self, refused: Refused) {
+        tracing::warn!(feed = self.feed.as_str(), "{refused}");
+        let mut state = self.lock();
+        let bytes = refused.weight() + NOTICE;
+        let message = self.told(state.generation, News::Refused(refused));
+        state.queue.notice(message, bytes);
+        drop(state);
+        self.to_deliver.notify_one();
+    }
+
+    pub(crate) fn want(&self, topic: &Topic) -> bool {
+        let new = self.lock().subscriptions.want(topic);
+        self.to_write.notify_one();
+        new
+    }
+
+    pub(crate) fn leave(&self, topic: &Topic) -> bool {
+        let wanted = self.lock().subscriptions.leave(topic);
+        self.to_write.notify_one();
+        wanted
+    }
+
+    /// The request to write next.
+    pub(crate) fn next_request(&self, now: Instant) -> Option<Payload> {
+        use crate::websocket::topic::Action;
+        let request = self.lock().subscriptions.poll(now)?;
+        // The user's own code, so not under the lock.
+        Some(match request.action {
+            Action::Subscribe => self.protocol.subscribe(&request.topic, request.id),
+            Action::Unsubscribe => self.protocol.unsubscribe(&request.topic, request.id),
+        })
+    }
+
+    /// The next thing for the subscriber, which is then on its way until
+    /// [`was_delivered`](Self::was_delivered).
+    pub(crate) fn next_delivery(&self) -> Option<FeedMessage> {
+        let mut state = self.lock();
+        let message = match state.queue.pop()? {
+            Popped::Item(message) => message,
+            Popped::Dropped(count) => self.told(state.generation, News::Dropped { count }),
+        };
+        state.delivering = true;
+        Some(message)
+    }
+
+    pub(crate) fn was_delivered(&self) {
+        self.lock().delivering = false;
+        self.delivered.notify_waiters();
+    }
+
+    /// Waits until all is delivered that can be.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let delivered = self.delivered.notified();
+            {
+                let state = self.lock();
+                if state.queue.is_drained() && !state.delivering {
+                    return;
+                }
+            }
+            delivered.await;
+        }
+    }
+
+    /// How many messages, and bytes of them, wait for the subscriber.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.queue.len(), state.queue.bytes())
+    }
+
+    fn told(&self, generation: u64, news: News) -> FeedMessage {
+        FeedMessage {
+            feed: self.feed.clone(),
+            generation,
+            news,
+        }
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub")
+            .field("feed", &self.feed)
+            .finish_non_exhaustive()
+    }
+}
