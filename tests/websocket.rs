@@ -1,0 +1,22 @@
+//! WebSocket feeds against a real WebSocket server in the test's own process.
+#![cfg(feature = "websocket")]
+
+#[path = "websocket/breaking.rs"]
+mod breaking;
+#[path = "websocket/connecting.rs"]
+mod connecting;
+#[path = "websocket/lagging.rs"]
+mod lagging;
+#[path = "websocket/losses.rs"]
+mod losses;
+#[path = "websocket/restoring.rs"]
+mod restoring;
+#[path = "websocket/rig.rs"]
+mod rig;
+#[path = "websocket/sending.rs"]
+mod sending;
+#[path = "websocket/server.rs"]
+mod server;
+#[path = "websocket/stopping.rs"]
+mod stopping;
+mod support;

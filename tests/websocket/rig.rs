@@ -1,0 +1,217 @@
+//! A feed with its subscriber, and all that it tells.
+
+use std::time::Duration;
+
+use actix::{Actor, Addr, Context, Handler, ResponseFuture};
+use everlink::event::{Event, EventKind};
+use everlink::exit::CauseKind;
+use everlink::link::SharedGovernor;
+use everlink::policy::{Backoff, Governor, RefusedCap, RestartPolicy};
+use everlink::registry::{Registry, Subscribe};
+use everlink::websocket::{
+    Feed, FeedMessage, FeedSettings, Gap, Incoming, News, Payload, Protocol, Topic, Which,
+};
+use tokio::sync::{mpsc, watch};
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What the test's server speaks.
+pub(crate) struct Lines;
+
+impl Protocol for Lines {
+    fn subscribe(&self, topic: &Topic, _: u64) -> Payload {
+        Payload::text(format!("+{topic}"))
+    }
+
+    fn unsubscribe(&self, topic: &Topic, _: u64) -> Payload {
+        Payload::text(format!("-{topic}"))
+    }
+
+    fn classify(&self, message: &Payload) -> Incoming {
+        let text = message.as_text().unwrap_or_default();
+        assert_ne!(text, "panic", "as told");
+        let topic = |rest: &str| Which::Topic(rest.into());
+        if let Some(rest) = text.strip_prefix("ok +") {
+            Incoming::Subscribed(topic(rest))
+        } else if let Some(rest) = text.strip_prefix("ok -") {
+            Incoming::Unsubscribed(topic(rest))
+        } else if let Some(rest) = text.strip_prefix("no ") {
+            Incoming::Refused(topic(&rest[1..]), "as told".to_owned())
+        } else {
+            Incoming::Data
+        }
+    }
+
+    fn key(&self, message: &Payload) -> Option<String> {
+        let (key, _) = message.as_text()?.split_once('=')?;
+        Some(key.to_owned())
+    }
+}
+
+/// Passes on what it is told; handles nothing while the gate is shut.
+struct Ear {
+    messages: mpsc::UnboundedSender<FeedMessage>,
+    events: mpsc::UnboundedSender<Event>,
+    gate: watch::Receiver<bool>,
+}
+
+impl Actor for Ear {
+    type Context = Context<Self>;
+}
+
+impl Handler<FeedMessage> for Ear {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: FeedMessage, _: &mut Context<Self>) -> ResponseFuture<()> {
+        let (mut gate, messages) = (self.gate.clone(), self.messages.clone());
+        Box::pin(async move {
+            let _ = gate.wait_for(|open| *open).await;
+            // The test may be over.
+            let _ = messages.send(message);
+        })
+    }
+}
+
+impl Handler<Event> for Ear {
+    type Result = ();
+
+    fn handle(&mut self, event: Event, _: &mut Context<Self>) {
+        let _ = self.events.send(event);
+    }
+}
+
+pub(crate) struct Rig {
+    pub(crate) feed: Feed,
+    pub(crate) registry: Addr<Registry>,
+    pub(crate) gate: watch::Sender<bool>,
+    messages: mpsc::UnboundedReceiver<FeedMessage>,
+    events: mpsc::UnboundedReceiver<Event>,
+    _ear: Addr<Ear>,
+}
+
+/// Tries again after 10 ms, always.
+pub(crate) fn quick(url: &str) -> FeedSettings {
+    let mut settings = FeedSettings::new(url).expect("a URL");
+    let backoff = Backoff::fixed(ms(10)).expect("not zero");
+    settings.link.restart = RestartPolicy::default()
+        .with_backoff(backoff)
+        .with_refused(RefusedCap::off());
+    settings
+}
+
+impl Rig {
+    pub(crate) async fn open(settings: FeedSettings) -> Self {
+        Self::open_as("feed", settings).await
+    }
+
+    pub(crate) async fn open_as(name: &str, settings: FeedSettings) -> Self {
+        let registry = Registry::start_new();
+        let (told, messages) = mpsc::unbounded_channel();
+        let (event, events) = mpsc::unbounded_channel();
+        let (gate, open) = watch::channel(true);
+        let ear = Ear {
+            messages: told,
+            events: event,
+            gate: open,
+        }
+        .start();
+        let subscribe = Subscribe::new(ear.clone().recipient());
+        registry.send(subscribe).await.expect("a registry");
+        let subscriber = ear.clone().recipient();
+        let governor = Governor::new(10_000, 10_000).expect("valid");
+        let feed = Feed::open_with(name, settings, Lines, subscriber, &registry, |link| {
+            link.governor = SharedGovernor::new(governor);
+        });
+        Self {
+            feed: feed.expect("settings that can be"),
+            registry,
+            gate,
+            messages,
+            events,
+            _ear: ear,
+        }
+    }
+
+    pub(crate) async fn ready(settings: FeedSettings) -> Self {
+        let mut rig = Self::open(settings).await;
+        rig.told("connected").await;
+        rig
+    }
+
+    /// The next event.
+    pub(crate) async fn event(&mut self) -> Event {
+        let event = tokio::time::timeout(SOON, self.events.recv()).await;
+        event
+            .expect("an event in time")
+            .expect("the registry lives")
+    }
+
+    /// The next event of this kind; others are passed over.
+    pub(crate) async fn told(&mut self, kind: &str) -> Event {
+        let mut seen = Vec::new();
+        loop {
+            match tokio::time::timeout(SOON, self.events.recv()).await {
+                Ok(Some(event)) if event.kind.name() == kind => return event,
+                Ok(Some(event)) => seen.push(event.to_string()),
+                Ok(None) | Err(_) => panic!("no {kind}: {seen:#?}"),
+            }
+        }
+    }
+
+    /// What was told until now.
+    pub(crate) fn told_now(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    /// Why the connection was lost.
+    pub(crate) async fn lost(&mut self) -> (CauseKind, String) {
+        match self.told("disconnected").await.kind {
+            EventKind::Disconnected { cause } => (cause.kind(), cause.detail().to_owned()),
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Why an attempt failed.
+    pub(crate) async fn failed(&mut self) -> (CauseKind, String) {
+        match self.told("connect_failed").await.kind {
+            EventKind::ConnectFailed { cause, .. } => (cause.kind(), cause.detail().to_owned()),
+            other => panic!("{other}"),
+        }
+    }
+
+    pub(crate) async fn news(&mut self) -> News {
+        let message = tokio::time::timeout(SOON, self.messages.recv()).await;
+        let message = message.expect("a message in time").expect("it lives");
+        message.news
+    }
+
+    /// The text of the next message; anything else fails.
+    pub(crate) async fn text(&mut self) -> String {
+        match self.news().await {
+            News::Message(payload) => payload.as_text().expect("a text").to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn gap(&mut self) -> Gap {
+        match self.news().await {
+            News::Gap(gap) => gap,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What was delivered until now.
+    pub(crate) fn delivered(&mut self) -> Vec<News> {
+        std::iter::from_fn(|| self.messages.try_recv().ok())
+            .map(|message| message.news)
+            .collect()
+    }
+}
+
+pub(crate) fn message(text: &str) -> News {
+    News::Message(Payload::text(text))
+}
