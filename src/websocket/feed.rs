@@ -9,6 +9,7 @@ use actix::{Addr, Recipient};
 use crate::endpoint::LinkName;
 use crate::link::{
     Circuit, ForceCircuit, LinkSettings, Reconfigure, ReconnectNow, Start, Stop, Supervisor,
+    Terminate,
 };
 use crate::policy::{BreakerState, Force, PolicyError};
 use crate::registry::{LinkStatus, NotReady, Ready, Registry, Snapshot};
@@ -25,7 +26,9 @@ use crate::websocket::topic::Topic;
 /// The handle of a feed: one WebSocket at a time, subscribed to what is wanted. Cheap to clone, and
 /// usable from any thread. The feed ends, without draining, when the last of its handles is dropped.
 #[derive(Clone)]
-pub struct Feed {
+pub struct Feed(Arc<Inner>);
+
+struct Inner {
     name: LinkName,
     hub: Arc<Hub>,
     supervisor: Addr<Supervisor<FeedBackend>>,
@@ -75,7 +78,7 @@ impl Feed {
         let delivery = Arc::new(Delivery::start(Arc::clone(&hub), &subscriber.into()));
         let mut link = LinkSettings::from(&settings.link);
         adjust(&mut link);
-        let feed = Self {
+        let feed = Self(Arc::new(Inner {
             name: name.clone(),
             hub: Arc::clone(&hub),
             send_timeout: settings.send_timeout,
@@ -93,35 +96,35 @@ impl Feed {
                 link,
                 registry,
             ),
-        };
+        }));
         feed.start();
         Ok(feed)
     }
 
     /// Its name.
     pub fn name(&self) -> &LinkName {
-        &self.name
+        &self.0.name
     }
 
     /// The actor that supervises it.
     pub fn supervisor(&self) -> &Addr<Supervisor<FeedBackend>> {
-        &self.supervisor
+        &self.0.supervisor
     }
 
     /// Subscribes, now or as soon as the feed is up, and again after each reconnect. What the server
     /// does not grant is told to the subscriber. Answers whether it was not wanted before.
     pub fn subscribe(&self, topic: impl Into<Topic>) -> bool {
-        self.hub.want(&topic.into())
+        self.0.hub.want(&topic.into())
     }
 
     /// Ends a subscription. Answers whether it was wanted.
     pub fn unsubscribe(&self, topic: impl Into<Topic>) -> bool {
-        self.hub.leave(&topic.into())
+        self.0.hub.leave(&topic.into())
     }
 
     /// All subscriptions, and how each stands.
     pub fn subscriptions(&self) -> Vec<(Topic, SubscriptionState)> {
-        self.hub.lock().subscriptions.states()
+        self.0.hub.lock().subscriptions.states()
     }
 
     /// Sends a message, after those that wait to be written. `Ok` means that it was handed to the
@@ -131,11 +134,11 @@ impl Feed {
     /// # Errors
     /// Whether it was not sent, or nobody knows.
     pub async fn send(&self, payload: Payload) -> Result<(), SendError> {
-        let circuit = self.hub.lock().circuit.clone();
+        let circuit = self.0.hub.lock().circuit.clone();
         let open = circuit
             .is_some_and(|it| matches!(it.state(), BreakerState::Open | BreakerState::ForcedOpen));
         let (id, answer) = {
-            let mut state = self.hub.lock();
+            let mut state = self.0.hub.lock();
             let pushed = state.outbox.push(payload)?;
             if open {
                 state.outbox.withdraw(pushed.0);
@@ -143,9 +146,12 @@ impl Feed {
             }
             pushed
         };
-        self.hub.to_write.notify_one();
-        let waiting = Waiting { hub: &self.hub, id };
-        match tokio::time::timeout(self.send_timeout, answer).await {
+        self.0.hub.to_write.notify_one();
+        let waiting = Waiting {
+            hub: &self.0.hub,
+            id,
+        };
+        match tokio::time::timeout(self.0.send_timeout, answer).await {
             Ok(Ok(written)) => written,
             Ok(Err(_)) => Err(SendError::Unknown),
             Err(_) if waiting.withdraw() => Err(SendError::Late),
@@ -159,33 +165,33 @@ impl Feed {
     /// It is not, after `timeout`.
     pub async fn ready(&self, timeout: Duration) -> Result<(), NotReady> {
         let ready = Ready {
-            links: vec![self.name.clone()],
+            links: vec![self.0.name.clone()],
             timeout,
         };
-        let answer = self.registry.send(ready).await;
+        let answer = self.0.registry.send(ready).await;
         answer.unwrap_or(Err(NotReady(timeout)))
     }
 
     /// How its link stands; none once the feed has ended.
     pub async fn status(&self) -> Option<LinkStatus> {
-        let links = self.registry.send(Snapshot).await.ok()?;
-        links.into_iter().find(|status| status.link == self.name)
+        let links = self.0.registry.send(Snapshot).await.ok()?;
+        links.into_iter().find(|status| status.link == self.0.name)
     }
 
     /// The state of its circuit, if it has one.
     pub fn circuit(&self) -> Option<BreakerState> {
-        self.hub.lock().circuit.as_ref().map(Circuit::state)
+        self.0.hub.lock().circuit.as_ref().map(Circuit::state)
     }
 
     /// Forces its circuit open or closed, or releases it.
     pub async fn force_circuit(&self, force: Force) -> bool {
-        let answer = self.supervisor.send(ForceCircuit(force)).await;
+        let answer = self.0.supervisor.send(ForceCircuit(force)).await;
         answer.unwrap_or(false)
     }
 
     /// How many messages wait for the subscriber, and how many bytes.
     pub fn waiting(&self) -> (usize, usize) {
-        self.hub.waiting()
+        self.0.hub.waiting()
     }
 
     /// Starts it again after a stop, or revives it when it is parked.
@@ -207,12 +213,12 @@ impl Feed {
     pub fn reconfigure(&self, settings: FeedSettings) -> Result<(), PolicyError> {
         settings.check()?;
         let circuit = settings.link.circuit(Some(FeedSettings::usual_breaker()));
-        self.hub.reconfigure(&settings, circuit.clone());
+        self.0.hub.reconfigure(&settings, circuit.clone());
         self.tell(Reconfigure(FeedBackend {
             settings: Arc::new(settings),
-            hub: Arc::clone(&self.hub),
+            hub: Arc::clone(&self.0.hub),
             circuit,
-            _delivery: Arc::clone(&self.delivery),
+            _delivery: Arc::clone(&self.0.delivery),
         }));
         Ok(())
     }
@@ -221,9 +227,9 @@ impl Feed {
     /// subscriber delivered, each within the drain timeout. Answers when that is done.
     pub async fn stop(&self) {
         // An error means that the supervisor itself is gone: stopped as well.
-        let _ = self.supervisor.send(Stop).await;
+        let _ = self.0.supervisor.send(Stop).await;
         // A subscriber that hangs is not waited for longer.
-        let _ = tokio::time::timeout(self.drain_timeout, self.hub.drained()).await;
+        let _ = tokio::time::timeout(self.0.drain_timeout, self.0.hub.drained()).await;
     }
 
     fn tell<M>(&self, message: M)
@@ -232,7 +238,16 @@ impl Feed {
         Supervisor<FeedBackend>: actix::Handler<M>,
     {
         #[expect(clippy::disallowed_methods, reason = "a user's word, now and then")]
-        self.supervisor.do_send(message);
+        self.0.supervisor.do_send(message);
+    }
+}
+
+/// The last handle is gone. A supervisor that has a connection would live on without anybody who
+/// could speak to it.
+impl Drop for Inner {
+    #[expect(clippy::disallowed_methods, reason = "once")]
+    fn drop(&mut self) {
+        self.supervisor.do_send(Terminate);
     }
 }
 
@@ -257,7 +272,7 @@ impl Drop for Waiting<'_> {
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed")
-            .field("name", &self.name)
+            .field("name", &self.0.name)
             .finish_non_exhaustive()
     }
 }

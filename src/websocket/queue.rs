@@ -20,7 +20,7 @@ pub enum Lag {
     /// [protocol's](crate::websocket::Protocol::key).
     KeepLatest,
     /// The connection is closed, and made anew after a backoff; that is a gap. What waits already
-    /// is still delivered.
+    /// is still delivered, but for the last of it where the gap needs its place.
     Disconnect,
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use everlink::exit::CauseKind;
 use everlink::websocket::{Action, News, Refusal, SubscriptionState};
 
-use crate::rig::{Rig, ms, quick};
+use crate::rig::{Rig, gone, ms, quick};
 use crate::server::{Order, Server};
 
 #[actix::test]
@@ -157,12 +157,7 @@ async fn after_each_of_100_restarts_all_is_as_before() {
         rig.feed.subscribe(topic);
     }
     rig.told("connected").await;
-    let tasks = || {
-        tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks()
-    };
-    let (tasks_before, files_before) = (tasks(), open_files());
+    let files_before = open_files();
     for round in 0..100_usize {
         let end = match round % 3 {
             0 => Order::Drop,
@@ -188,15 +183,14 @@ async fn after_each_of_100_restarts_all_is_as_before() {
     }
     assert_eq!(rig.delivered(), [], "nothing twice");
     server.until("one socket", |it| it.sockets == 1).await;
-    assert!(
-        tasks() <= tasks_before,
-        "{} tasks, {tasks_before} before",
-        tasks()
-    );
     // Other tests of this process open some, too.
     let files = open_files();
     assert!(
         files < files_before + 50,
         "{files} files, {files_before} before"
     );
+    let alive = rig.alive.clone();
+    drop(rig);
+    server.until("no socket", |it| it.sockets == 0).await;
+    gone(&alive).await;
 }

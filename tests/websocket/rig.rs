@@ -1,5 +1,6 @@
 //! A feed with its subscriber, and all that it tells.
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, ResponseFuture};
@@ -13,6 +14,8 @@ use everlink::websocket::{
 };
 use tokio::sync::{mpsc, watch};
 
+use crate::support::waiting::Wait;
+
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) const fn ms(millis: u64) -> Duration {
@@ -20,7 +23,11 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 }
 
 /// What the test's server speaks.
-pub(crate) struct Lines;
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// Lives as long as anything of the feed does.
+    token: Arc<()>,
+}
 
 impl Protocol for Lines {
     fn subscribe(&self, topic: &Topic, _: u64) -> Payload {
@@ -57,6 +64,7 @@ struct Ear {
     messages: mpsc::UnboundedSender<FeedMessage>,
     events: mpsc::UnboundedSender<Event>,
     gate: watch::Receiver<bool>,
+    taken: watch::Sender<usize>,
 }
 
 impl Actor for Ear {
@@ -67,6 +75,7 @@ impl Handler<FeedMessage> for Ear {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, message: FeedMessage, _: &mut Context<Self>) -> ResponseFuture<()> {
+        self.taken.send_modify(|taken| *taken += 1);
         let (mut gate, messages) = (self.gate.clone(), self.messages.clone());
         Box::pin(async move {
             let _ = gate.wait_for(|open| *open).await;
@@ -86,8 +95,10 @@ impl Handler<Event> for Ear {
 
 pub(crate) struct Rig {
     pub(crate) feed: Feed,
-    pub(crate) registry: Addr<Registry>,
     pub(crate) gate: watch::Sender<bool>,
+    /// There while any task, actor or handle of the feed is.
+    pub(crate) alive: Weak<()>,
+    taken: watch::Receiver<usize>,
     messages: mpsc::UnboundedReceiver<FeedMessage>,
     events: mpsc::UnboundedReceiver<Event>,
     _ear: Addr<Ear>,
@@ -113,23 +124,28 @@ impl Rig {
         let (told, messages) = mpsc::unbounded_channel();
         let (event, events) = mpsc::unbounded_channel();
         let (gate, open) = watch::channel(true);
+        let (take, taken) = watch::channel(0);
         let ear = Ear {
             messages: told,
             events: event,
             gate: open,
+            taken: take,
         }
         .start();
         let subscribe = Subscribe::new(ear.clone().recipient());
         registry.send(subscribe).await.expect("a registry");
         let subscriber = ear.clone().recipient();
         let governor = Governor::new(10_000, 10_000).expect("valid");
-        let feed = Feed::open_with(name, settings, Lines, subscriber, &registry, |link| {
+        let protocol = Lines::default();
+        let alive = Arc::downgrade(&protocol.token);
+        let feed = Feed::open_with(name, settings, protocol, subscriber, &registry, |link| {
             link.governor = SharedGovernor::new(governor);
         });
         Self {
             feed: feed.expect("settings that can be"),
-            registry,
             gate,
+            alive,
+            taken,
             messages,
             events,
             _ear: ear,
@@ -204,11 +220,26 @@ impl Rig {
         }
     }
 
+    /// Waits until the subscriber has so many messages, handled or not.
+    pub(crate) async fn taken(&mut self, count: usize) {
+        let taken = self.taken.wait_for(|taken| *taken >= count);
+        let taken = tokio::time::timeout(SOON, taken).await;
+        taken.expect("they come in time").expect("it lives");
+    }
+
     /// What was delivered until now.
     pub(crate) fn delivered(&mut self) -> Vec<News> {
         std::iter::from_fn(|| self.messages.try_recv().ok())
             .map(|message| message.news)
             .collect()
+    }
+}
+
+/// Waits until nothing of a feed is left.
+pub(crate) async fn gone(alive: &Weak<()>) {
+    let mut wait = Wait::up_to(SOON, "all tasks of the feed to end");
+    while alive.strong_count() > 0 {
+        wait.again(alive.strong_count()).await.expect("they end");
     }
 }
 

@@ -272,6 +272,8 @@ async fn serve(mut stream: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
     let (mut hung, mut withheld) = (false, Vec::new());
     loop {
         tokio::select! {
+            // What it was told before a request is done before its answer.
+            biased;
             order = inbox.recv() => match order {
                 Some(Order::Say(text)) => {
                     if socket.send(Message::text(text)).await.is_err() { return; }

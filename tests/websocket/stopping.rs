@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use everlink::event::LinkState;
 
-use crate::rig::{Rig, SOON, ms, quick};
+use crate::rig::{Rig, SOON, gone, ms, quick};
 use crate::server::{Order, Server};
 use crate::support::waiting::Wait;
 
@@ -79,22 +79,11 @@ async fn a_stop_is_bounded_where_neither_server_nor_subscriber_answers() {
 async fn the_socket_of_a_feed_is_closed_when_its_last_handle_is_dropped() {
     let server = Server::start();
     let rig = Rig::ready(quick(&server.url())).await;
-    let tasks = || {
-        tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks()
-    };
-    let before = tasks();
+    let alive = rig.alive.clone();
     let another = rig.feed.clone();
     drop(rig);
     assert_eq!(another.status().await.expect("known").state, LinkState::Up);
     drop(another);
     server.until("no socket", |it| it.sockets == 0).await;
-    let mut wait = Wait::up_to(SOON, "its tasks to end");
-    // The supervisor, the connection, the delivery, the ear and the registry are gone.
-    while tasks() + 4 > before {
-        wait.again(format!("{} of {before}", tasks()))
-            .await
-            .expect("they end");
-    }
+    gone(&alive).await;
 }
