@@ -320,3 +320,30 @@ async fn actix_web_counts_reports_and_ends_in_order() {
     );
     assert_eq!(errors, "");
 }
+
+#[cfg(feature = "websocket")]
+#[tokio::test]
+async fn trading_stops_where_a_circuit_opens_and_resumes_when_it_closes() {
+    let (printed, errors) = Example::start("trading", ["--rounds", "1"]).end().await;
+    let at = |text: &str| {
+        let found = printed.iter().position(|line| line.contains(text));
+        found.unwrap_or_else(|| panic!("no {text:?}: {printed:#?}"))
+    };
+    let in_order = [
+        "alpha is killed",
+        "alpha: circuit opened",
+        "trading on alpha stops",
+        "alpha is back",
+        "alpha: circuit closed",
+        "trading on alpha resumes",
+        "all subscriptions are restored",
+        "exchange  prices",
+    ]
+    .map(at);
+    assert!(in_order.is_sorted(), "{printed:#?}");
+    at("beta: disconnected: unhealthy");
+    at("gamma: disconnected: stalled");
+    at("connected: alpha, beta, gamma; not connected: none");
+    assert_eq!(printed.last().expect("lines"), "all exchanges trade");
+    assert_eq!(errors, "");
+}

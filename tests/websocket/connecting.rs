@@ -128,7 +128,7 @@ async fn a_feed_moves_to_another_port_by_reconfiguration_and_keeps_its_subscript
     rig.feed.reconfigure(quick(&url)).expect("valid");
     let event = rig.told("reconnected").await;
     assert_eq!(event.endpoint.expect("one").to_string(), url);
-    assert_eq!(new.look(|it| it.only() == Some(vec!["a"])), true);
+    assert!(new.look(|it| it.only() == Some(vec!["a"])));
     assert_eq!(rig.gap().await.topics, ["a".into()]);
 }
 
@@ -142,6 +142,6 @@ async fn reconnect_replaces_the_connection_and_says_that_it_was_asked_for() {
     assert_eq!(rig.lost().await.0, CauseKind::Requested);
     rig.told("reconnected").await;
     server.until("one socket", |it| it.sockets == 1).await;
-    assert_eq!(server.look(|it| it.only() == Some(vec!["a"])), true);
+    assert!(server.look(|it| it.only() == Some(vec!["a"])));
     assert_eq!(server.look(|it| it.closed_with.clone()), [1000]);
 }

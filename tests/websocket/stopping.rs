@@ -1,8 +1,9 @@
 //! The ends of a feed: asked for, and by dropping it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use everlink::event::LinkState;
+use tokio::time::Instant;
 
 use crate::rig::{Rig, SOON, gone, ms, quick};
 use crate::server::{Order, Server};
@@ -47,7 +48,7 @@ async fn a_stopped_feed_starts_again_with_its_subscriptions_and_tells_the_gap() 
     rig.feed.start();
     rig.told("stopped").await;
     rig.told("connected").await;
-    assert_eq!(server.look(|it| it.only() == Some(vec!["a"])), true);
+    assert!(server.look(|it| it.only() == Some(vec!["a"])));
     assert_eq!(rig.gap().await.topics, ["a".into()]);
 }
 
