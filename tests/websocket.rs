@@ -13,6 +13,9 @@ mod losses;
 mod restoring;
 #[path = "websocket/rig.rs"]
 mod rig;
+#[cfg(feature = "tls")]
+#[path = "websocket/secure.rs"]
+mod secure;
 #[path = "websocket/sending.rs"]
 mod sending;
 #[path = "websocket/server.rs"]
