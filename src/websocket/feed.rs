@@ -72,9 +72,8 @@ impl Feed {
     ) -> Result<Self, PolicyError> {
         settings.check()?;
         let name = name.into();
-        let circuit = settings.link.circuit(Some(FeedSettings::usual_breaker()));
-        let hub = Hub::new(name.clone(), &settings, Arc::new(protocol), circuit.clone());
-        let hub = Arc::new(hub);
+        let hub = Arc::new(Hub::new(name.clone(), &settings, Arc::new(protocol)));
+        let circuit = hub.lock().circuit.clone();
         let delivery = Arc::new(Delivery::start(Arc::clone(&hub), &subscriber.into()));
         let mut link = LinkSettings::from(&settings.link);
         adjust(&mut link);
@@ -134,17 +133,14 @@ impl Feed {
     /// # Errors
     /// Whether it was not sent, or nobody knows.
     pub async fn send(&self, payload: Payload) -> Result<(), SendError> {
-        let circuit = self.0.hub.lock().circuit.clone();
-        let open = circuit
-            .is_some_and(|it| matches!(it.state(), BreakerState::Open | BreakerState::ForcedOpen));
         let (id, answer) = {
             let mut state = self.0.hub.lock();
-            let pushed = state.outbox.push(payload)?;
-            if open {
-                state.outbox.withdraw(pushed.0);
+            let circuit = state.circuit.as_ref().map(Circuit::state);
+            let open = matches!(circuit, Some(BreakerState::Open | BreakerState::ForcedOpen));
+            if open && state.outbox.is_open() {
                 return Err(SendError::CircuitOpen);
             }
-            pushed
+            state.outbox.push(payload)?
         };
         self.0.hub.to_write.notify_one();
         let waiting = Waiting {
@@ -212,8 +208,7 @@ impl Feed {
     /// Settings that cannot be.
     pub fn reconfigure(&self, settings: FeedSettings) -> Result<(), PolicyError> {
         settings.check()?;
-        let circuit = settings.link.circuit(Some(FeedSettings::usual_breaker()));
-        self.0.hub.reconfigure(&settings, circuit.clone());
+        let circuit = self.0.hub.reconfigure(&settings);
         self.tell(Reconfigure(FeedBackend {
             settings: Arc::new(settings),
             hub: Arc::clone(&self.0.hub),

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::endpoint::LinkName;
 use crate::exit::Cause;
-use crate::link::Circuit;
+use crate::link::{BreakerOption, Circuit};
 use crate::websocket::gap::{Moment, Outage};
 use crate::websocket::message::{FeedMessage, News, Payload};
 use crate::websocket::outbox::Outbox;
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) outbox: Outbox,
     pub(crate) circuit: Option<Circuit>,
+    /// What the circuit was made of.
+    breaker: BreakerOption,
     queue: Queue<FeedMessage>,
     outage: Outage,
     generation: u64,
@@ -51,14 +53,14 @@ impl Hub {
         feed: LinkName,
         settings: &FeedSettings,
         protocol: Arc<dyn Protocol>,
-        circuit: Option<Circuit>,
     ) -> Self {
         let queue = settings.queue;
         Self {
             state: Mutex::new(State {
                 subscriptions: Subscriptions::new(settings.ack_timeout, protocol.acknowledges()),
                 outbox: Outbox::new(settings.limits.write_buffer),
-                circuit,
+                circuit: circuit(settings),
+                breaker: settings.link.breaker,
                 queue: Queue::new(queue.when_lagging, queue.messages, queue.bytes),
                 outage: Outage::default(),
                 generation: 0,
@@ -73,8 +75,9 @@ impl Hub {
         }
     }
 
-    /// The feed goes on with other settings.
-    pub(crate) fn reconfigure(&self, settings: &FeedSettings, circuit: Option<Circuit>) {
+    /// The feed goes on with other settings. Answers its circuit: the same as before unless it
+    /// has to be another.
+    pub(crate) fn reconfigure(&self, settings: &FeedSettings) -> Option<Circuit> {
         let mut state = self.lock();
         let queue = settings.queue;
         state
@@ -82,7 +85,11 @@ impl Hub {
             .limit(queue.when_lagging, queue.messages, queue.bytes);
         state.outbox.limit(settings.limits.write_buffer);
         state.subscriptions.set_ack_timeout(settings.ack_timeout);
-        state.circuit = circuit;
+        if state.breaker != settings.link.breaker {
+            state.breaker = settings.link.breaker;
+            state.circuit = circuit(settings);
+        }
+        state.circuit.clone()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -134,7 +141,8 @@ impl Hub {
 
     /// A message for the subscriber was read.
     pub(crate) fn message(&self, payload: Payload) -> Result<(), Overflow> {
-        let key = self.protocol.key(&payload);
+        let keyed = self.lock().queue.keeps_latest();
+        let key = keyed.then(|| self.protocol.key(&payload)).flatten();
         let bytes = payload.as_bytes().len() + key.as_ref().map_or(0, String::len) + NOTICE;
         let mut state = self.lock();
         let message = self.told(state.generation, News::Message(payload));
@@ -222,6 +230,10 @@ impl Hub {
             news,
         }
     }
+}
+
+fn circuit(settings: &FeedSettings) -> Option<Circuit> {
+    settings.link.circuit(Some(FeedSettings::usual_breaker()))
 }
 
 impl std::fmt::Debug for Hub {

@@ -94,6 +94,11 @@ impl Outbox {
         }
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Takes a message, and says by the receiver what became of it.
     pub(crate) fn push(
         &mut self,
         payload: Payload,
@@ -129,7 +134,7 @@ impl Outbox {
 
     /// Takes one back; answers whether it still waited.
     pub(crate) fn withdraw(&mut self, id: u64) -> bool {
-        let Some(at) = self.parcels.iter().position(|parcel| parcel.id == id) else {
+        let Ok(at) = self.parcels.binary_search_by_key(&id, |parcel| parcel.id) else {
             return false;
         };
         if let Some(parcel) = self.parcels.remove(at) {

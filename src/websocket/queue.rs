@@ -91,6 +91,11 @@ impl<T> Queue<T> {
         (self.lag, self.most, self.most_bytes) = (lag, most.max(1), most_bytes);
     }
 
+    /// Keys count.
+    pub(crate) fn keeps_latest(&self) -> bool {
+        self.lag == Lag::KeepLatest
+    }
+
     /// A message came.
     ///
     /// # Errors

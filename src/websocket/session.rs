@@ -283,23 +283,21 @@ impl Reader {
     fn take(&mut self, frame: Message) -> Result<(), Cause> {
         let now = Moment::now();
         self.vigil.heard();
+        // As for pings: whatever is heard shows that the server is there.
+        if let Some(probe) = self.probe.take() {
+            probe.succeeded();
+        }
         self.hub.heard(now);
         self.lifeline.used();
         let payload = match frame {
             Message::Text(text) => Payload::from_text(text),
             Message::Binary(bytes) => Payload::Binary(bytes),
-            Message::Pong(_) => {
-                if let Some(probe) = self.probe.take() {
-                    probe.succeeded();
-                }
-                return Ok(());
-            }
             Message::Close(_) if self.signals.draining.get() => {
                 return Err(CauseKind::Requested.into());
             }
             Message::Close(frame) => return Err(self.closed(frame)),
             // Pings are answered where they are read.
-            Message::Ping(_) | Message::Frame(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
         self.sort(payload, now.instant)
     }
