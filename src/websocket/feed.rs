@@ -7,12 +7,9 @@ use std::time::Duration;
 use actix::{Addr, Recipient};
 
 use crate::endpoint::LinkName;
-use crate::link::{
-    Circuit, ForceCircuit, LinkSettings, Reconfigure, ReconnectNow, Start, Stop, Supervisor,
-    Terminate,
-};
+use crate::link::{Circuit, Link, LinkSettings, Start};
 use crate::policy::{BreakerState, Force, PolicyError};
-use crate::registry::{LinkStatus, NotReady, Ready, Registry, Snapshot};
+use crate::registry::{LinkStatus, NotReady, Registry};
 use crate::websocket::connection::FeedBackend;
 use crate::websocket::delivery::Delivery;
 use crate::websocket::hub::Hub;
@@ -26,13 +23,9 @@ use crate::websocket::topic::Topic;
 /// The handle of a feed: one WebSocket at a time, subscribed to what is wanted. Cheap to clone, and
 /// usable from any thread. The feed ends, without draining, when the last of its handles is dropped.
 #[derive(Clone)]
-pub struct Feed(Arc<Inner>);
-
-struct Inner {
-    name: LinkName,
+pub struct Feed {
+    link: Link<FeedBackend>,
     hub: Arc<Hub>,
-    supervisor: Addr<Supervisor<FeedBackend>>,
-    registry: Addr<Registry>,
     delivery: Arc<Delivery>,
     send_timeout: Duration,
     drain_timeout: Duration,
@@ -75,55 +68,51 @@ impl Feed {
         let hub = Arc::new(Hub::new(name.clone(), &settings, Arc::new(protocol)));
         let circuit = hub.lock().circuit.clone();
         let delivery = Arc::new(Delivery::start(Arc::clone(&hub), &subscriber.into()));
-        let mut link = LinkSettings::from(&settings.link);
-        adjust(&mut link);
-        let feed = Self(Arc::new(Inner {
-            name: name.clone(),
+        let mut supervision = LinkSettings::from(&settings.link);
+        adjust(&mut supervision);
+        let (send_timeout, drain_timeout) = (settings.send_timeout, supervision.drain_timeout);
+        let backend = FeedBackend {
+            settings: Arc::new(settings),
             hub: Arc::clone(&hub),
-            send_timeout: settings.send_timeout,
-            drain_timeout: link.drain_timeout,
-            registry: registry.clone(),
-            delivery: Arc::clone(&delivery),
-            supervisor: Supervisor::start_link(
-                name,
-                FeedBackend {
-                    settings: Arc::new(settings),
-                    hub,
-                    circuit,
-                    _delivery: delivery,
-                },
-                link,
-                registry,
-            ),
-        }));
-        feed.start();
-        Ok(feed)
+            circuit,
+            _delivery: Arc::clone(&delivery),
+        };
+        let link = Link::new(name, backend, supervision, registry);
+        #[expect(clippy::disallowed_methods, reason = "the first message to an actor")]
+        link.supervisor().do_send(Start);
+        Ok(Self {
+            link,
+            hub,
+            delivery,
+            send_timeout,
+            drain_timeout,
+        })
     }
 
     /// Its name.
     pub fn name(&self) -> &LinkName {
-        &self.0.name
+        self.link.name()
     }
 
-    /// The actor that supervises it.
-    pub fn supervisor(&self) -> &Addr<Supervisor<FeedBackend>> {
-        &self.0.supervisor
+    /// What it has in common with links of any kind.
+    pub fn link(&self) -> &Link<FeedBackend> {
+        &self.link
     }
 
     /// Subscribes, now or as soon as the feed is up, and again after each reconnect. What the server
     /// does not grant is told to the subscriber. Answers whether it was not wanted before.
     pub fn subscribe(&self, topic: impl Into<Topic>) -> bool {
-        self.0.hub.want(&topic.into())
+        self.hub.want(&topic.into())
     }
 
     /// Ends a subscription. Answers whether it was wanted.
     pub fn unsubscribe(&self, topic: impl Into<Topic>) -> bool {
-        self.0.hub.leave(&topic.into())
+        self.hub.leave(&topic.into())
     }
 
     /// All subscriptions, and how each stands.
     pub fn subscriptions(&self) -> Vec<(Topic, SubscriptionState)> {
-        self.0.hub.lock().subscriptions.states()
+        self.hub.lock().subscriptions.states()
     }
 
     /// Sends a message, after those that wait to be written. `Ok` means that it was handed to the
@@ -134,7 +123,7 @@ impl Feed {
     /// Whether it was not sent, or nobody knows.
     pub async fn send(&self, payload: Payload) -> Result<(), SendError> {
         let (id, answer) = {
-            let mut state = self.0.hub.lock();
+            let mut state = self.hub.lock();
             let circuit = state.circuit.as_ref().map(Circuit::state);
             let open = matches!(circuit, Some(BreakerState::Open | BreakerState::ForcedOpen));
             if open && state.outbox.is_open() {
@@ -142,12 +131,9 @@ impl Feed {
             }
             state.outbox.push(payload)?
         };
-        self.0.hub.to_write.notify_one();
-        let waiting = Waiting {
-            hub: &self.0.hub,
-            id,
-        };
-        match tokio::time::timeout(self.0.send_timeout, answer).await {
+        self.hub.to_write.notify_one();
+        let waiting = Waiting { hub: &self.hub, id };
+        match tokio::time::timeout(self.send_timeout, answer).await {
             Ok(Ok(written)) => written,
             Ok(Err(_)) => Err(SendError::Unknown),
             Err(_) if waiting.withdraw() => Err(SendError::Late),
@@ -158,46 +144,39 @@ impl Feed {
     /// Waits until the feed is up with all its subscriptions restored.
     ///
     /// # Errors
-    /// It is not, after `timeout`.
+    /// It is not, after `timeout`; or it is parked, or its registry has ended.
     pub async fn ready(&self, timeout: Duration) -> Result<(), NotReady> {
-        let ready = Ready {
-            links: vec![self.0.name.clone()],
-            timeout,
-        };
-        let answer = self.0.registry.send(ready).await;
-        answer.unwrap_or(Err(NotReady(timeout)))
+        self.link.ready(timeout).await
     }
 
     /// How its link stands; none once the feed has ended.
     pub async fn status(&self) -> Option<LinkStatus> {
-        let links = self.0.registry.send(Snapshot).await.ok()?;
-        links.into_iter().find(|status| status.link == self.0.name)
+        self.link.status().await
     }
 
     /// The state of its circuit, if it has one.
     pub fn circuit(&self) -> Option<BreakerState> {
-        self.0.hub.lock().circuit.as_ref().map(Circuit::state)
+        self.hub.lock().circuit.as_ref().map(Circuit::state)
     }
 
-    /// Forces its circuit open or closed, or releases it.
+    /// Forces its circuit open or closed, or releases it. Tells whether it has one.
     pub async fn force_circuit(&self, force: Force) -> bool {
-        let answer = self.0.supervisor.send(ForceCircuit(force)).await;
-        answer.unwrap_or(false)
+        self.link.force_circuit(force).await
     }
 
     /// How many messages wait for the subscriber, and how many bytes.
     pub fn waiting(&self) -> (usize, usize) {
-        self.0.hub.waiting()
+        self.hub.waiting()
     }
 
     /// Starts it again after a stop, or revives it when it is parked.
-    pub fn start(&self) {
-        self.tell(Start);
+    pub async fn start(&self) {
+        self.link.start().await;
     }
 
     /// Replaces the connection by a new one, skips a backoff, revives a parked feed.
-    pub fn reconnect(&self) {
-        self.tell(ReconnectNow);
+    pub async fn reconnect(&self) {
+        self.link.reconnect().await;
     }
 
     /// Goes on with other settings, over a new connection; subscriptions stay. A breaker whose
@@ -206,43 +185,25 @@ impl Feed {
     ///
     /// # Errors
     /// Settings that cannot be.
-    pub fn reconfigure(&self, settings: FeedSettings) -> Result<(), PolicyError> {
+    pub async fn reconfigure(&self, settings: FeedSettings) -> Result<(), PolicyError> {
         settings.check()?;
-        let circuit = self.0.hub.reconfigure(&settings);
-        self.tell(Reconfigure(FeedBackend {
+        let circuit = self.hub.reconfigure(&settings);
+        let backend = FeedBackend {
             settings: Arc::new(settings),
-            hub: Arc::clone(&self.0.hub),
+            hub: Arc::clone(&self.hub),
             circuit,
-            _delivery: Arc::clone(&self.0.delivery),
-        }));
+            _delivery: Arc::clone(&self.delivery),
+        };
+        self.link.reconfigure(backend).await;
         Ok(())
     }
 
     /// Stops it: what waits to be written is written, the socket closed, and what waits for the
     /// subscriber delivered, each within the drain timeout. Answers when that is done.
     pub async fn stop(&self) {
-        // An error means that the supervisor itself is gone: stopped as well.
-        let _ = self.0.supervisor.send(Stop).await;
+        self.link.stop().await;
         // A subscriber that hangs is not waited for longer.
-        let _ = tokio::time::timeout(self.0.drain_timeout, self.0.hub.drained()).await;
-    }
-
-    fn tell<M>(&self, message: M)
-    where
-        M: actix::Message<Result = ()> + Send + 'static,
-        Supervisor<FeedBackend>: actix::Handler<M>,
-    {
-        #[expect(clippy::disallowed_methods, reason = "a user's word, now and then")]
-        self.0.supervisor.do_send(message);
-    }
-}
-
-/// The last handle is gone. A supervisor that has a connection would live on without anybody who
-/// could speak to it.
-impl Drop for Inner {
-    #[expect(clippy::disallowed_methods, reason = "once")]
-    fn drop(&mut self) {
-        self.supervisor.do_send(Terminate);
+        let _ = tokio::time::timeout(self.drain_timeout, self.hub.drained()).await;
     }
 }
 
@@ -267,7 +228,7 @@ impl Drop for Waiting<'_> {
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed")
-            .field("name", &self.0.name)
+            .field("name", self.link.name())
             .finish_non_exhaustive()
     }
 }

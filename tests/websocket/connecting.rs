@@ -35,8 +35,11 @@ async fn wrong_credentials_park_the_feed_until_somebody_acts() {
         assert_eq!(kind, CauseKind::Denied);
         assert!(detail.contains(&status.to_string()), "{detail}");
         rig.told("gave_up").await;
+        // Nobody waits for what does not come by itself.
+        let waited = rig.feed.ready(SOON * 1_000).await;
+        assert!(waited.expect_err("parked").to_string().contains("denied"));
         server.manner(|it| it.handshake = Handshake::Done);
-        rig.feed.reconnect();
+        rig.feed.reconnect().await;
         rig.told("connected").await;
         assert_eq!(server.look(|it| it.accepted), 2);
     }
@@ -125,7 +128,7 @@ async fn a_feed_moves_to_another_port_by_reconfiguration_and_keeps_its_subscript
     old.down(Order::Reset).await;
     rig.told("connect_failed").await;
     let url = new.url();
-    rig.feed.reconfigure(quick(&url)).expect("valid");
+    rig.feed.reconfigure(quick(&url)).await.expect("valid");
     let event = rig.told("reconnected").await;
     assert_eq!(event.endpoint.expect("one").to_string(), url);
     assert!(new.look(|it| it.only() == Some(vec!["a"])));
@@ -138,7 +141,7 @@ async fn reconnect_replaces_the_connection_and_says_that_it_was_asked_for() {
     let mut rig = Rig::open(quick(&server.url())).await;
     rig.feed.subscribe("a");
     rig.told("connected").await;
-    rig.feed.reconnect();
+    rig.feed.reconnect().await;
     assert_eq!(rig.lost().await.0, CauseKind::Requested);
     rig.told("reconnected").await;
     server.until("one socket", |it| it.sockets == 1).await;

@@ -19,6 +19,10 @@ async fn subscriptions_are_restored_before_the_reconnect_is_told() {
     let all = Some(vec!["a", "b", "c"]);
     server.until("three topics", |it| it.only() == all).await;
 
+    // What comes after the answers tells that the feed has them.
+    server.say("whole");
+    assert_eq!(rig.text().await, "whole");
+
     server.manner(|it| it.withholds = true);
     server.order(Order::Drop);
     rig.told("connecting").await;

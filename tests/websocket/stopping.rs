@@ -45,7 +45,7 @@ async fn a_stopped_feed_starts_again_with_its_subscriptions_and_tells_the_gap() 
     rig.feed.stop().await;
     let status = rig.feed.status().await.expect("known");
     assert_eq!(status.state, LinkState::Stopped);
-    rig.feed.start();
+    rig.feed.start().await;
     rig.told("stopped").await;
     rig.told("connected").await;
     assert!(server.look(|it| it.only() == Some(vec!["a"])));
