@@ -128,7 +128,7 @@ mod tests {
         let written = toml::to_string(&config).expect("can be written");
         let again: ManagerConfig = toml::from_str(&written).expect(&written);
         assert_eq!(format!("{again:?}"), format!("{config:?}"));
-        setup(text).expect("a valid configuration");
+        let _ = setup(text).expect("a valid configuration");
     }
 
     #[test]
