@@ -31,6 +31,7 @@
 //! | [`registry`] | status of every link, broadcast of events, callbacks | |
 //! | [`link`] | supervision of one link of any kind | |
 //! | [`tls`] | TLS for connections of any kind | |
+//! | [`mysql`] | a pool for MySQL and MariaDB | |
 //! | [`redis`] | the Redis client | |
 //! | `websocket` | WebSocket feeds | |
 //! | [`manager`] | named links of any kind under one roof | |
@@ -47,6 +48,8 @@ pub mod event;
 pub mod exit;
 pub mod link;
 pub mod manager;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 pub mod policy;
 #[cfg(feature = "redis")]
 pub mod redis;

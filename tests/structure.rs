@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from those before it. Those in one row may import each other.
-const ORDER: [&[&str]; 11] = [
+const ORDER: [&[&str]; 12] = [
     &["secret"],
     &["endpoint"],
     &["exit"],
@@ -15,6 +15,7 @@ const ORDER: [&[&str]; 11] = [
     &["registry"],
     &["link"],
     &["tls"],
+    &["mysql"],
     &["redis"],
     &["websocket"],
     &["manager"],
@@ -57,6 +58,11 @@ const PURE: [&str; 21] = [
     "exit.rs",
     "policy/",
     "link/life.rs",
+    "mysql/error.rs",
+    "mysql/settings.rs",
+    "mysql/statement.rs",
+    "mysql/url.rs",
+    "mysql/verdict.rs",
     "tls/pem.rs",
     "tls/settings.rs",
     "redis/value.rs",

@@ -1,6 +1,6 @@
-//! What the tests and the demo stand on: real Redis servers and clusters, a scriptable fake node,
-//! and a proxy that injects network faults. None of it uses everlink itself, so that a fault of
-//! the library cannot hide in its own fixtures.
+//! What the tests and the demo stand on: real Redis servers and clusters, a real MariaDB, a
+//! scriptable fake node, and a proxy that injects network faults. None of it uses everlink itself,
+//! so that a fault of the library cannot hide in its own fixtures.
 //!
 //! Everything listens on 127.0.0.1 on ports reserved by [`ports`], keeps its files in a temporary
 //! folder, and is gone when its value is dropped or when the process dies in any manner.
@@ -10,6 +10,7 @@
 //! | [`redis_server`], [`redis_configuration`] | one real server: kill -9, pause, restart |
 //! | [`redis_cluster`], [`resharding`], [`cluster_view`] | a real cluster: promotion, live resharding |
 //! | [`fake_node`], [`dialogue`], [`answers`], [`replies`] | a node that answers what a test says |
+//! | `mariadb` | one real MariaDB server: kill -9, pause, restart |
 //! | [`fault_proxy`], [`lane`] | split, delay, stall, cut, reset, refuse |
 //! | [`certificates`] | authorities, and certificates of theirs |
 //! | [`recorder`] | a port that forwards and keeps every byte |
@@ -30,6 +31,8 @@ pub mod dialogue;
 pub mod fake_node;
 pub mod fault_proxy;
 pub mod lane;
+#[cfg(feature = "mysql")]
+pub mod mariadb;
 pub mod ports;
 pub mod raw;
 pub mod recorder;

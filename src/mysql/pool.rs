@@ -1,0 +1,332 @@
+//! The handle: [`Pool`].
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix::Addr;
+use futures_util::future::{Either, select};
+use mysql_async::Params;
+use tokio::sync::oneshot;
+
+use crate::endpoint::LinkName;
+use crate::link::{
+    ForceCircuit, LinkSettings, Reconfigure, ReconnectNow, Start, Stop, Supervisor, Terminate,
+};
+use crate::mysql::answer::Answer;
+use crate::mysql::call::{Call, Work, Written};
+use crate::mysql::connection::{Closing, MysqlBackend};
+use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
+use crate::mysql::queue::{Phase, Shared, Statistics};
+use crate::mysql::session::Session;
+use crate::mysql::settings::MysqlSettings;
+use crate::mysql::statement::Statement;
+use crate::policy::Force;
+use crate::registry::{LinkStatus, Ready, Registry, Snapshot};
+
+/// How often a call is repeated whose connection was lost, if it may be.
+const REPEATS: u32 = 3;
+
+/// A handle to a supervised pool: cheap to clone, usable from any thread and any runtime.
+///
+/// The connections live on the arbiter the pool was opened on, and calls are carried out there.
+/// When the last handle is dropped the pool ends, and its connections with it; [`Pool::stop`] does
+/// that gracefully.
+///
+/// Dropping the future of a call gives it up: one that waits is forgotten; of one that is under
+/// way the connection is closed, the server is asked to end the statement, and a transaction is
+/// rolled back.
+#[derive(Clone)]
+pub struct Pool(Arc<Handle>);
+
+struct Handle {
+    name: LinkName,
+    shared: Arc<Shared>,
+    /// Held by the link: with it, all ends.
+    closing: Weak<Closing>,
+    link: Addr<Supervisor<MysqlBackend>>,
+    registry: Addr<Registry>,
+}
+
+impl Drop for Handle {
+    #[expect(clippy::disallowed_methods, reason = "the last message to an actor")]
+    fn drop(&mut self) {
+        self.link.do_send(Terminate);
+    }
+}
+
+impl Pool {
+    /// Starts a pool on the current arbiter, with a registry of its own. It does not wait for a
+    /// connection: see [`Pool::ready`].
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter or a tokio `LocalSet`.
+    pub fn open(settings: MysqlSettings) -> Result<Self> {
+        settings.validate()?;
+        Self::open_with(settings, &Registry::start_new())
+    }
+
+    /// The same, with a link that belongs to this registry.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter or a tokio `LocalSet`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the first message to a new actor"
+    )]
+    pub fn open_with(settings: MysqlSettings, registry: &Addr<Registry>) -> Result<Self> {
+        settings.validate()?;
+        let name = settings.name.clone();
+        let link = LinkSettings::from(&settings.link);
+        let shared = Shared::new(settings);
+        let closing = Arc::new(Closing(Arc::clone(&shared)));
+        actix_rt::spawn(Shared::keep(Arc::clone(&shared)));
+        let weak = Arc::downgrade(&closing);
+        let backend = MysqlBackend::new(&shared, closing);
+        let link = Supervisor::start_link(name.clone(), backend, link, registry);
+        link.do_send(Start);
+        Ok(Self(Arc::new(Handle {
+            name,
+            shared,
+            closing: weak,
+            link,
+            registry: registry.clone(),
+        })))
+    }
+
+    /// Executes a statement without parameters, by the text protocol.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]; [`Error::outcome`] tells what became of it.
+    pub async fn query(&self, statement: impl Into<Statement>) -> Result<Answer> {
+        self.statement(statement.into(), None).await
+    }
+
+    /// Prepares a statement (once for each connection) and executes it with these parameters: a
+    /// tuple, a `Vec<Value>`, or what [`params!`](crate::mysql::params) makes.
+    ///
+    /// # Errors
+    /// As [`Pool::query`], and if the parameters do not fit: *not sent*.
+    pub async fn exec(
+        &self,
+        statement: impl Into<Statement>,
+        params: impl Into<Params>,
+    ) -> Result<Answer> {
+        self.statement(statement.into(), Some(params.into())).await
+    }
+
+    /// Runs `work` within a transaction: it is committed when `work` gives `Ok`, and rolled back
+    /// when it gives an error. It is never run a second time.
+    ///
+    /// `work` runs on the pool's arbiter. Statements that commit by themselves, such as
+    /// `CREATE TABLE`, end the transaction before its time.
+    ///
+    /// # Errors
+    /// That of `work`, of a statement, or of the `COMMIT`; only the last can be of unknown
+    /// outcome.
+    pub async fn transaction<T, F>(&self, work: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.call(async move |session: &mut Session| session.transact(work).await)
+            .await
+    }
+
+    /// Runs `work` with a connection of its own, for statements that belong together without a
+    /// transaction: variables, temporary tables, locks. The connection is reset afterwards.
+    ///
+    /// # Errors
+    /// That of `work`.
+    pub async fn session<T, F>(&self, work: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.call(async move |session: &mut Session| {
+            session.shape();
+            work(session).await
+        })
+        .await
+    }
+
+    async fn statement(&self, statement: Statement, params: Option<Params>) -> Result<Answer> {
+        let mut open: Option<Error> = None;
+        for repeat in 0.. {
+            let (once, params) = (statement.clone(), params.clone());
+            let work = async move |session: &mut Session| session.execute(&once, params).await;
+            let error = match self.call(work).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error.of(&statement.verb()),
+            };
+            let harmless = error.outcome() == Outcome::NotSent
+                || (statement.is_idempotent() && error.outcome() == Outcome::Unknown);
+            let again = error.is_lost() && harmless && repeat < REPEATS;
+            if error.outcome() == Outcome::Unknown && open.is_none() {
+                open = Some(error.clone());
+            }
+            if !again {
+                // A repetition that was not sent says nothing of the first try.
+                return Err(open.unwrap_or(error));
+            }
+        }
+        Err(Error::not_sent(ErrorKind::Stopped))
+    }
+
+    async fn call<T, F>(&self, work: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = &self.0.shared;
+        shared.admit()?;
+        let (sender, answer) = oneshot::channel();
+        let written = Written::default();
+        let mut call = Call {
+            work,
+            answer: sender,
+            pass: None,
+            written: written.clone(),
+        };
+        // Asked before it waits: an open breaker holds nobody up.
+        if let Some(circuit) = shared.circuit.as_ref().filter(|_| shared.is_up()) {
+            let endpoint = shared.settings().endpoint.clone();
+            call.pass(circuit).map_err(|error| error.at(&endpoint))?;
+        }
+        shared.submit(Box::new(call));
+        answer.await.unwrap_or_else(|_| {
+            let lost = ErrorKind::Lost(shared.cause_of_loss());
+            Err(Error::new(lost, written.outcome()).at(&shared.settings().endpoint))
+        })
+    }
+
+    /// Waits until the link is up.
+    ///
+    /// # Errors
+    /// The time passed, the pool was stopped, or the link is parked: then at once, with the cause.
+    pub async fn ready(&self, timeout: Duration) -> Result<()> {
+        let mut phase = self.0.shared.phase();
+        let given_up = async {
+            loop {
+                let kind = match &*phase.borrow_and_update() {
+                    Phase::Parked(cause) => Some(ErrorKind::Parked(cause.clone())),
+                    Phase::Stopped => Some(ErrorKind::Stopped),
+                    Phase::Up | Phase::Down(_) => None,
+                };
+                if let Some(kind) = kind {
+                    return kind;
+                }
+                if phase.changed().await.is_err() {
+                    return ErrorKind::Stopped;
+                }
+            }
+        };
+        let ready = Ready {
+            links: vec![self.0.name.clone()],
+            timeout,
+        };
+        let kind = match select(pin!(given_up), pin!(self.0.registry.send(ready))).await {
+            Either::Left((kind, _)) => kind,
+            Either::Right((Ok(Ok(())), _)) => return Ok(()),
+            Either::Right((Ok(Err(_)), _)) => ErrorKind::NotReady(timeout),
+            Either::Right((Err(_), _)) => ErrorKind::Stopped,
+        };
+        Err(Error::not_sent(kind).at(&self.0.shared.settings().endpoint))
+    }
+
+    /// How the link stands: state, endpoint, last error, breaker, counts.
+    ///
+    /// # Errors
+    /// The pool's arbiter has ended.
+    pub async fn status(&self) -> Result<LinkStatus> {
+        let links = self.0.registry.send(Snapshot).await;
+        links
+            .ok()
+            .and_then(|links| links.into_iter().find(|link| link.link == self.0.name))
+            .ok_or_else(stopped)
+    }
+
+    /// How many connections there are, and how many calls wait for one.
+    pub fn statistics(&self) -> Statistics {
+        self.0.shared.statistics()
+    }
+
+    /// Starts the link again after [`Pool::stop`], or revives it when it is parked.
+    ///
+    /// # Errors
+    /// The pool's arbiter has ended.
+    pub async fn start(&self) -> Result<()> {
+        self.0.link.send(Start).await.map_err(|_| stopped())
+    }
+
+    /// Stops the link for all handles: calls under way finish within the drain timeout, those that
+    /// wait fail. Answered once every socket is closed.
+    ///
+    /// # Errors
+    /// The pool's arbiter has ended.
+    pub async fn stop(&self) -> Result<()> {
+        self.0.link.send(Stop).await.map_err(|_| stopped())
+    }
+
+    /// Replaces all connections by new ones, gracefully; skips a backoff; revives a parked link.
+    ///
+    /// # Errors
+    /// The pool's arbiter has ended.
+    pub async fn reconnect(&self) -> Result<()> {
+        self.0.link.send(ReconnectNow).await.map_err(|_| stopped())
+    }
+
+    /// Replaces the settings, and reconnects: another endpoint, another password, another size.
+    /// The name, and what `link` says, stay as they were.
+    ///
+    /// # Errors
+    /// Settings that cannot work, or the pool's arbiter has ended.
+    pub async fn reconfigure(&self, settings: MysqlSettings) -> Result<()> {
+        settings.validate()?;
+        let closing = self.0.closing.upgrade().ok_or_else(stopped)?;
+        self.0.shared.replace_settings(settings);
+        let backend = MysqlBackend::new(&self.0.shared, closing);
+        let reconfigured = self.0.link.send(Reconfigure(backend)).await;
+        reconfigured.map_err(|_| stopped())
+    }
+
+    /// Forces the breaker open or closed, or releases it. `false` if there is none.
+    ///
+    /// # Errors
+    /// The pool's arbiter has ended.
+    pub async fn force_breaker(&self, force: Force) -> Result<bool> {
+        let forced = self.0.link.send(ForceCircuit(force)).await;
+        forced.map_err(|_| stopped())
+    }
+
+    /// The name of the link.
+    pub fn name(&self) -> &LinkName {
+        &self.0.name
+    }
+
+    /// The registry that the link belongs to.
+    pub fn registry(&self) -> &Addr<Registry> {
+        &self.0.registry
+    }
+}
+
+fn stopped() -> Error {
+    Error::not_sent(ErrorKind::Stopped)
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.0.name)
+            .field("endpoint", &self.0.shared.settings().endpoint)
+            .field("statistics", &self.statistics())
+            .finish()
+    }
+}

@@ -1,0 +1,381 @@
+//! One life of the pool, from the first connection that answered to the end of the last:
+//! [`Pump`].
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::{Either, LocalBoxFuture, join_all, select};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use mysql_async::Opts;
+use tokio::time::{Instant, sleep_until};
+
+use crate::exit::{Cause, CauseKind};
+use crate::link::Lifeline;
+use crate::mysql::check::{Finding, check, end_orphan};
+use crate::mysql::queue::Shared;
+use crate::mysql::settings::MysqlSettings;
+use crate::mysql::task::{Done, serve};
+use crate::mysql::wire::{Place, Wire};
+
+/// Connections that are dialled at once.
+const DIALS: usize = 4;
+/// After a failed dial of a pool that is up.
+const DIAL_AGAIN: Duration = Duration::from_millis(100);
+const DIAL_AGAIN_MOST: Duration = Duration::from_secs(5);
+/// A failed check is followed by the next after this.
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How a running pool is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Wish {
+    #[default]
+    Run,
+    Drain,
+    Now,
+}
+
+/// All of it is one future, part of the connection actor: with that every socket is gone.
+pub(super) struct Pump {
+    shared: Arc<Shared>,
+    settings: Arc<MysqlSettings>,
+    options: Opts,
+    lifeline: Lifeline,
+    wish: Rc<Cell<Wish>>,
+    tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
+    open: Rc<Cell<usize>>,
+    /// The one that was used last is lent next.
+    idle: VecDeque<Wire>,
+    in_use: usize,
+    dialling: usize,
+    failed_dials: u32,
+    dial_after: Instant,
+    checking: bool,
+    /// Something happened while a check was under way.
+    check_again: bool,
+    failed_checks: u32,
+    next_check: Instant,
+    /// The first loss that nobody has found an explanation for.
+    suspicion: Option<Cause>,
+    end: Option<Cause>,
+}
+
+impl Pump {
+    pub(super) fn new(
+        first: Wire,
+        open: Rc<Cell<usize>>,
+        shared: Arc<Shared>,
+        options: Opts,
+        lifeline: Lifeline,
+        wish: Rc<Cell<Wish>>,
+    ) -> Self {
+        let now = Instant::now();
+        let settings = shared.settings();
+        Self {
+            options,
+            lifeline,
+            wish,
+            tasks: FuturesUnordered::new(),
+            open,
+            idle: VecDeque::from([first]),
+            in_use: 0,
+            dialling: 0,
+            failed_dials: 0,
+            dial_after: now,
+            checking: false,
+            check_again: false,
+            failed_checks: 0,
+            next_check: now + settings.health.interval,
+            suspicion: None,
+            end: None,
+            settings,
+            shared,
+        }
+    }
+
+    /// Runs until the server is gone or somebody wishes it to end, and says why.
+    pub(super) async fn run(mut self) -> Cause {
+        let cause = self.work().await;
+        self.shared.lose(&cause);
+        self.idle.clear();
+        self.in_use = 0;
+        drop(self.tasks);
+        let gauges = &self.shared.gauges;
+        for gauge in [&gauges.open, &gauges.idle, &gauges.in_use] {
+            gauge.store(0, Ordering::Relaxed);
+        }
+        cause
+    }
+
+    async fn work(&mut self) -> Cause {
+        loop {
+            if let Some(cause) = self.end.take() {
+                return cause;
+            }
+            match self.wish.get() {
+                Wish::Now => return CauseKind::Requested.into(),
+                Wish::Drain if self.in_use == 0 => {
+                    join_all(self.idle.drain(..).map(Wire::close)).await;
+                    return CauseKind::Requested.into();
+                }
+                Wish::Drain => {}
+                Wish::Run => {
+                    self.retire();
+                    self.lend();
+                    self.dial();
+                    if self.settings.health.enabled && Instant::now() >= self.next_check {
+                        self.look(None);
+                    }
+                }
+            }
+            self.count();
+            let alarm = pin!(sleep_until(self.next_alarm()));
+            let shared = Arc::clone(&self.shared);
+            let arrived = pin!(shared.arrived.notified());
+            let news = select(arrived, alarm);
+            let tasks = &mut self.tasks;
+            let done = async {
+                match tasks.next().await {
+                    Some(done) => done,
+                    None => pending().await,
+                }
+            };
+            let done = match select(pin!(done), news).await {
+                Either::Left((done, _)) => Some(done),
+                Either::Right(_) => None,
+            };
+            if let Some(done) = done {
+                self.settle(done);
+            }
+        }
+    }
+
+    /// Lends idle connections to the calls that wait, first come first served.
+    fn lend(&mut self) {
+        while let Some(wire) = self.idle.pop_back() {
+            let Some(mut waiting) = self.shared.take() else {
+                self.idle.push_back(wire);
+                break;
+            };
+            let circuit = self.shared.circuit.as_ref();
+            if let Some(Err(error)) = circuit.map(|circuit| waiting.work.pass(circuit)) {
+                waiting.work.fail(error.at(&self.settings.endpoint));
+                self.idle.push_back(wire);
+                continue;
+            }
+            self.in_use += 1;
+            self.lifeline.used();
+            let serving = serve(wire, waiting, Arc::clone(&self.shared));
+            self.tasks.push(serving.boxed_local());
+        }
+    }
+
+    /// Makes new connections up to the minimum, and up to the maximum while calls wait.
+    fn dial(&mut self) {
+        if Instant::now() < self.dial_after {
+            return;
+        }
+        let size = self.settings.pool;
+        while self.open.get() < size.max && self.dialling < DIALS && self.wants_dial() {
+            let dialling = self.fresh().map(Done::Dialled);
+            self.dialling += 1;
+            self.tasks.push(dialling.boxed_local());
+        }
+    }
+
+    fn wants_dial(&self) -> bool {
+        self.open.get() < self.settings.pool.min || self.shared.waiting() > self.dialling
+    }
+
+    /// A new connection; its place is taken at once.
+    fn fresh(&self) -> impl Future<Output = Result<Wire, Cause>> + use<> {
+        Wire::dial(
+            self.options.clone(),
+            Place::taken(&self.open),
+            self.settings.pool.lifetime,
+            self.settings.link.connect_timeout,
+        )
+    }
+
+    /// Closes those that lived long enough, and those beyond the minimum that nobody needs.
+    fn retire(&mut self) {
+        let now = Instant::now();
+        let size = self.settings.pool;
+        let mut spare = self.open.get().saturating_sub(size.min);
+        for _ in 0..self.idle.len() {
+            let Some(wire) = self.idle.pop_front() else {
+                break;
+            };
+            let unneeded = spare > 0 && wire.idle_since() + size.idle <= now;
+            if wire.expires() > now && !unneeded {
+                self.idle.push_back(wire);
+                continue;
+            }
+            spare = spare.saturating_sub(1);
+            self.tasks
+                .push(wire.close().map(|()| Done::Freed(None)).boxed_local());
+        }
+    }
+
+    /// Looks whether the server is there; `suspicion` says what gave rise to it.
+    fn look(&mut self, suspicion: Option<Cause>) {
+        if self.suspicion.is_none() {
+            self.suspicion = suspicion;
+        }
+        if self.checking {
+            self.check_again = true;
+            return;
+        }
+        self.checking = true;
+        self.next_check = Instant::now() + self.settings.health.interval;
+        // One that nobody used lately: it tells the most.
+        let wire = self.idle.pop_front();
+        let fresh = self.fresh_when_asked();
+        let settings = Arc::clone(&self.settings);
+        let checking = async move {
+            let health = &settings.health;
+            let (wire, finding) = check(wire, fresh, &health.query, health.timeout).await;
+            Done::Checked(wire, finding)
+        };
+        self.tasks.push(checking.boxed_local());
+    }
+
+    /// As [`Pump::fresh`], with a place that is taken only if it comes to that.
+    fn fresh_when_asked(&self) -> impl Future<Output = Result<Wire, Cause>> + use<> {
+        let options = self.options.clone();
+        let open = Rc::clone(&self.open);
+        let settings = Arc::clone(&self.settings);
+        async move {
+            let limit = settings.link.connect_timeout;
+            let lifetime = settings.pool.lifetime;
+            Wire::dial(options, Place::taken(&open), lifetime, limit).await
+        }
+    }
+
+    fn settle(&mut self, done: Done) {
+        match done {
+            Done::Served(remains) => {
+                self.in_use -= 1;
+                self.rest(remains.wire);
+                if let Some(number) = remains.orphan {
+                    self.end_orphan(number);
+                }
+                if remains.lost.is_some() || remains.overdue {
+                    self.look(remains.lost);
+                }
+            }
+            Done::Unserved(waiting, cause) => {
+                self.in_use -= 1;
+                self.look(Some(cause));
+                self.shared.put_back(waiting);
+            }
+            Done::Dialled(dialled) => {
+                self.dialling -= 1;
+                self.dialled(dialled);
+            }
+            Done::Checked(wire, finding) => {
+                self.checking = false;
+                self.rest(wire);
+                self.checked(finding);
+                if std::mem::take(&mut self.check_again) {
+                    self.look(None);
+                }
+            }
+            Done::Freed(wire) => self.rest(wire),
+        }
+    }
+
+    /// A connection that nobody uses any more, if there is room for it.
+    fn rest(&mut self, wire: Option<Wire>) {
+        if let Some(mut wire) = wire
+            && self.open.get() <= self.settings.pool.max
+        {
+            wire.rests();
+            self.idle.push_back(wire);
+        }
+    }
+
+    fn end_orphan(&mut self, number: u32) {
+        let wire = self.idle.pop_back();
+        let fresh = self.fresh_when_asked();
+        let limit = self.settings.health.timeout;
+        let ending = end_orphan(wire, fresh, number, limit).map(Done::Freed);
+        self.tasks.push(ending.boxed_local());
+    }
+
+    fn dialled(&mut self, dialled: Result<Wire, Cause>) {
+        match dialled {
+            Ok(wire) => {
+                self.failed_dials = 0;
+                self.rest(Some(wire));
+            }
+            Err(cause) => {
+                let again = DIAL_AGAIN.saturating_mul(1 << self.failed_dials.min(10));
+                self.failed_dials += 1;
+                self.dial_after = Instant::now() + again.min(DIAL_AGAIN_MOST);
+                // What is there may be well all the same.
+                self.look(Some(cause));
+            }
+        }
+    }
+
+    fn checked(&mut self, finding: Finding) {
+        let cause = match finding {
+            Finding::Well => {
+                self.failed_checks = 0;
+                self.suspicion = None;
+                return;
+            }
+            Finding::Gone(cause) if self.in_use == 0 && self.idle.is_empty() => {
+                // The loss itself says more than that there is nobody to be found now.
+                self.end = Some(self.suspicion.take().unwrap_or(cause));
+                return;
+            }
+            Finding::Gone(_) if !self.idle.is_empty() => {
+                // Each of the others may be alive.
+                self.check_again = true;
+                return;
+            }
+            Finding::Gone(cause) | Finding::Failed(cause) => cause,
+        };
+        self.failed_checks += 1;
+        if self.failed_checks >= self.settings.health.failures {
+            let text = format!("{} checks in a row failed: {}", self.failed_checks, cause);
+            self.end = Some(Cause::new(CauseKind::Unhealthy, text));
+        }
+        let again = CHECK_AGAIN.min(self.settings.health.interval);
+        self.next_check = Instant::now() + again;
+    }
+
+    fn next_alarm(&self) -> Instant {
+        let size = self.settings.pool;
+        let mut next = Instant::now() + Duration::from_secs(60);
+        if self.settings.health.enabled || self.failed_checks > 0 {
+            next = next.min(self.next_check);
+        }
+        if self.wants_dial() && self.open.get() < size.max && self.dialling < DIALS {
+            next = next.min(self.dial_after);
+        }
+        let has_spare = self.open.get() > size.min;
+        for wire in &self.idle {
+            next = next.min(wire.expires());
+            if has_spare {
+                next = next.min(wire.idle_since() + size.idle);
+            }
+        }
+        next
+    }
+
+    fn count(&self) {
+        let gauges = &self.shared.gauges;
+        gauges.open.store(self.open.get(), Ordering::Relaxed);
+        gauges.idle.store(self.idle.len(), Ordering::Relaxed);
+        gauges.in_use.store(self.in_use, Ordering::Relaxed);
+    }
+}

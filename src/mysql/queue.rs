@@ -1,0 +1,284 @@
+//! What a pool's handles, its connection actor and its backend share: the calls that wait for a
+//! connection, and how the link stands: [`Shared`].
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::select;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::event::{Event, EventKind};
+use crate::exit::{Cause, CauseKind};
+use crate::link::Circuit;
+use crate::mysql::call::Work;
+use crate::mysql::error::{Error, ErrorKind, Result};
+use crate::mysql::settings::{MysqlSettings, WhenDown};
+use crate::policy::BreakerSettings;
+
+/// How the link stands, for callers.
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    /// With the cause of the last failure, if there was one.
+    Down(Option<Cause>),
+    Up,
+    Parked(Cause),
+    Stopped,
+}
+
+/// A call that waits for a connection until `due`.
+pub(super) struct Waiting {
+    pub(super) work: Box<dyn Work>,
+    pub(super) due: Instant,
+}
+
+/// Shared by the handles, from any thread, and the link.
+pub(super) struct Shared {
+    settings: Mutex<Arc<MysqlSettings>>,
+    pub(super) circuit: Option<Circuit>,
+    /// Why the last connection actor ended.
+    loss: Mutex<Option<Cause>>,
+    queue: Mutex<VecDeque<Waiting>>,
+    phase: watch::Sender<Phase>,
+    /// Calls arrived, or the connection is to end.
+    pub(super) arrived: Notify,
+    keeper: Notify,
+    /// There will never be a connection again.
+    over: AtomicBool,
+    pub(super) gauges: Gauges,
+}
+
+#[derive(Default)]
+pub(super) struct Gauges {
+    pub(super) open: AtomicUsize,
+    pub(super) idle: AtomicUsize,
+    pub(super) in_use: AtomicUsize,
+}
+
+/// How many connections and calls a pool has at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections, those included that are being dialled.
+    pub open: usize,
+    /// Connections lent to calls.
+    pub in_use: usize,
+    /// Connections that nobody uses.
+    pub idle: usize,
+    /// Calls that wait for a connection.
+    pub waiting: usize,
+    /// Connections at the most.
+    pub max: usize,
+}
+
+impl Shared {
+    pub(super) fn new(settings: MysqlSettings) -> Arc<Self> {
+        Arc::new(Self {
+            circuit: settings.link.circuit(Some(BreakerSettings::default())),
+            settings: Mutex::new(Arc::new(settings)),
+            loss: Mutex::default(),
+            queue: Mutex::default(),
+            phase: watch::Sender::new(Phase::Down(None)),
+            arrived: Notify::new(),
+            keeper: Notify::new(),
+            over: AtomicBool::new(false),
+            gauges: Gauges::default(),
+        })
+    }
+
+    pub(super) fn settings(&self) -> Arc<MysqlSettings> {
+        Arc::clone(&locked(&self.settings))
+    }
+
+    /// From now on these count.
+    pub(super) fn replace_settings(&self, settings: MysqlSettings) {
+        *locked(&self.settings) = Arc::new(settings);
+    }
+
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        let of = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
+        Statistics {
+            open: of(&self.gauges.open),
+            in_use: of(&self.gauges.in_use),
+            idle: of(&self.gauges.idle),
+            waiting: self.lock().len(),
+            max: self.settings().pool.max,
+        }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Up)
+    }
+
+    /// Whether a call may be made now.
+    pub(super) fn admit(&self) -> Result<()> {
+        let settings = self.settings();
+        let kind = match &*self.phase.borrow() {
+            Phase::Up => return Ok(()),
+            Phase::Down(_) if settings.when_down == WhenDown::Wait => return Ok(()),
+            Phase::Down(cause) => ErrorKind::Down(cause.clone()),
+            Phase::Parked(cause) => ErrorKind::Parked(cause.clone()),
+            Phase::Stopped => ErrorKind::Stopped,
+        };
+        Err(Error::not_sent(kind).at(&settings.endpoint))
+    }
+
+    /// Takes a call in, or answers it.
+    pub(super) fn submit(&self, work: Box<dyn Work>) {
+        let settings = self.settings();
+        let due = Instant::now() + settings.timeouts.acquire;
+        let mut queue = self.lock();
+        // Looked at under the lock, by which the link's news come too: nothing is left behind.
+        let refused = self.admit().err().or_else(|| {
+            if queue.len() >= settings.pool.waiting {
+                queue.retain(|waiting| !waiting.work.is_abandoned());
+            }
+            let full = queue.len() >= settings.pool.waiting;
+            full.then(|| Error::not_sent(ErrorKind::QueueFull(queue.len())))
+        });
+        if let Some(error) = refused {
+            drop(queue);
+            work.fail(error);
+            return;
+        }
+        queue.push_back(Waiting { work, due });
+        let first = queue.len() == 1;
+        drop(queue);
+        self.arrived.notify_one();
+        if first {
+            self.keeper.notify_one();
+        }
+    }
+
+    /// The next call, passing over those whose callers are gone.
+    pub(super) fn take(&self) -> Option<Waiting> {
+        let mut queue = self.lock();
+        while let Some(waiting) = queue.pop_front() {
+            if !waiting.work.is_abandoned() {
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// A call that got a connection which was dead: it is the next again.
+    pub(super) fn put_back(&self, waiting: Waiting) {
+        let mut queue = self.lock();
+        if let Err(error) = self.admit() {
+            drop(queue);
+            waiting.work.fail(error);
+            return;
+        }
+        queue.push_front(waiting);
+        drop(queue);
+        self.arrived.notify_one();
+        self.keeper.notify_one();
+    }
+
+    /// What the link tells.
+    pub(super) fn observe(&self, event: &Event) {
+        let phase = match &event.kind {
+            EventKind::Connected | EventKind::Reconnected { .. } => Phase::Up,
+            EventKind::Disconnected { cause } | EventKind::ConnectFailed { cause, .. } => {
+                Phase::Down(Some(cause.clone()))
+            }
+            EventKind::GaveUp { cause, .. } => Phase::Parked(cause.clone()),
+            EventKind::Stopped => Phase::Stopped,
+            // Keeps the cause, unless a parked or stopped link is tried again.
+            EventKind::Connecting => match &*self.phase.borrow() {
+                Phase::Down(cause) => Phase::Down(cause.clone()),
+                Phase::Parked(_) | Phase::Stopped | Phase::Up => Phase::Down(None),
+            },
+            _ => return,
+        };
+        self.change(phase);
+    }
+
+    /// Nobody will ever come for what waits.
+    pub(super) fn close(&self) {
+        self.over.store(true, Ordering::Release);
+        self.change(Phase::Stopped);
+        self.keeper.notify_one();
+    }
+
+    fn change(&self, phase: Phase) {
+        let mut queue = self.lock();
+        self.phase.send_replace(phase);
+        let Err(error) = self.admit() else {
+            return;
+        };
+        let failed = std::mem::take(&mut *queue);
+        drop(queue);
+        for waiting in failed {
+            waiting.work.fail(error.clone());
+        }
+    }
+
+    /// The connection actor is about to end, and what it does for callers with it.
+    pub(super) fn lose(&self, cause: &Cause) {
+        *locked(&self.loss) = Some(cause.clone());
+    }
+
+    /// What a caller is told whose call was dropped with the connection actor.
+    pub(super) fn cause_of_loss(&self) -> Cause {
+        let cause = locked(&self.loss).clone();
+        cause.unwrap_or_else(|| CauseKind::Closed.into())
+    }
+
+    /// Answers the calls that waited for too long. All wait equally long, so the first is due
+    /// first.
+    fn expire(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let mut queue = self.lock();
+            let due = queue.front()?.due;
+            if due > now {
+                return Some(due);
+            }
+            let late = queue.pop_front()?;
+            drop(queue);
+            let cause = match &*self.phase.borrow() {
+                Phase::Down(cause) => cause.clone(),
+                Phase::Up | Phase::Parked(_) | Phase::Stopped => None,
+            };
+            let settings = self.settings();
+            let error = Error::not_sent(ErrorKind::NoConnection {
+                waited: settings.timeouts.acquire,
+                in_use: self.gauges.in_use.load(Ordering::Relaxed),
+                cause,
+            });
+            late.work.fail(error.at(&settings.endpoint));
+        }
+    }
+
+    /// Looks after the deadlines of what waits, until the link is gone.
+    pub(super) async fn keep(this: Arc<Self>) {
+        while !this.over.load(Ordering::Acquire) {
+            let next = this.expire(Instant::now());
+            let news = pin!(this.keeper.notified());
+            match next {
+                Some(due) => {
+                    select(pin!(sleep_until(due)), news).await;
+                }
+                None => news.await,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        locked(&self.queue)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,362 @@
+//! A connection lent to one call: [`Session`].
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use mysql_async::prelude::{Protocol, Queryable};
+use mysql_async::{Error as Fault, Params, QueryResult};
+
+use crate::exit::Cause;
+use crate::link::Pass;
+use crate::mysql::answer::{Answer, weight};
+use crate::mysql::call::Written;
+use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
+use crate::mysql::queue::Shared;
+use crate::mysql::statement::Statement;
+use crate::mysql::verdict;
+use crate::mysql::wire::Wire;
+
+/// A connection lent to the work of one call: all its statements run on the same connection, one
+/// after the other.
+///
+/// Nothing that is done to it is seen by who comes next: it is reset before it goes back to the
+/// pool, and closed if it cannot be.
+pub struct Session {
+    shared: Arc<Shared>,
+    wire: Option<Wire>,
+    /// How it was lost, if it was.
+    lost: Option<Cause>,
+    written: Written,
+    /// Within a transaction a statement leaves nothing open before its `COMMIT`.
+    in_transaction: bool,
+    /// It is used for more than one statement of its own.
+    shaped: bool,
+    overdue: bool,
+    /// A statement was begun and not waited for: the server may still work on it.
+    orphan: Option<u32>,
+    under_way: bool,
+    touched: bool,
+    /// The server has rolled back its transaction.
+    doomed: bool,
+}
+
+/// A deadlock, of which this was the victim: the server has rolled the transaction back.
+const DEADLOCK: u16 = 1213;
+
+/// What is left of a session.
+pub(super) struct Remains {
+    /// Its connection, if that can be used again.
+    pub(super) wire: Option<Wire>,
+    /// How it was lost, if it was.
+    pub(super) lost: Option<Cause>,
+    /// The server's number of a connection on which it may still work for nobody.
+    pub(super) orphan: Option<u32>,
+    /// A statement passed its deadline.
+    pub(super) overdue: bool,
+}
+
+/// What became of a statement on the wire.
+enum Fate {
+    Done(Answer),
+    Failed(Error),
+    TooLarge,
+}
+
+impl Session {
+    pub(super) fn new(shared: Arc<Shared>, wire: Wire) -> Self {
+        Self {
+            shared,
+            wire: Some(wire),
+            lost: None,
+            written: Written::default(),
+            in_transaction: false,
+            shaped: false,
+            overdue: false,
+            orphan: None,
+            under_way: false,
+            touched: false,
+            doomed: false,
+        }
+    }
+
+    /// Executes a statement without parameters, by the text protocol.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]; [`Error::outcome`] tells what became of it. After a deadline or a loss
+    /// the session is of no more use.
+    pub async fn query(&mut self, statement: impl Into<Statement>) -> Result<Answer> {
+        self.execute(&statement.into(), None).await
+    }
+
+    /// Prepares a statement, unless this connection has it prepared already, and executes it with
+    /// these parameters.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query), and if the parameters do not fit: *not sent*.
+    pub async fn exec(
+        &mut self,
+        statement: impl Into<Statement>,
+        params: impl Into<Params>,
+    ) -> Result<Answer> {
+        self.execute(&statement.into(), Some(params.into())).await
+    }
+
+    pub(super) async fn execute(
+        &mut self,
+        statement: &Statement,
+        params: Option<Params>,
+    ) -> Result<Answer> {
+        let result = self.attempt(statement, params).await;
+        let settings = self.shared.settings();
+        result.map_err(|error| error.at(&settings.endpoint).of(&statement.verb()))
+    }
+
+    async fn attempt(&mut self, statement: &Statement, params: Option<Params>) -> Result<Answer> {
+        if self.under_way || self.doomed {
+            // The statement before this one was not waited for, or ended the transaction.
+            self.interrupt();
+        }
+        let Some(wire) = self.wire.as_mut() else {
+            let cause = self.lost.clone();
+            let cause = cause.unwrap_or_else(|| self.shared.cause_of_loss());
+            return Err(Error::not_sent(ErrorKind::Lost(cause)));
+        };
+        let settings = self.shared.settings();
+        let limit = statement.deadline().unwrap_or(settings.timeouts.query);
+        let most = settings.pool.answer_bytes;
+        let mut sent = false;
+        let mark = || {
+            if !self.in_transaction {
+                self.written.set();
+            }
+        };
+        self.under_way = true;
+        self.touched = true;
+        let running = async {
+            match params {
+                None => {
+                    mark();
+                    sent = true;
+                    let result = wire.conn().query_iter(statement.sql());
+                    gather(result, most).await
+                }
+                Some(params) => {
+                    let prepared = match wire.conn().prep(statement.sql()).await {
+                        Ok(prepared) => prepared,
+                        Err(fault) => return Fate::Failed(verdict::on_statement(fault, false)),
+                    };
+                    if let Err(error) = fits(&prepared, &params) {
+                        return Fate::Failed(error);
+                    }
+                    mark();
+                    sent = true;
+                    gather(wire.conn().exec_iter(prepared, params), most).await
+                }
+            }
+        };
+        let ended = tokio::time::timeout(limit, running).await;
+        self.under_way = false;
+        match ended {
+            Ok(Fate::Done(answer)) => Ok(answer),
+            Ok(Fate::Failed(error)) => {
+                match error.kind() {
+                    ErrorKind::Lost(cause) => self.lose(cause.clone()),
+                    ErrorKind::Server(server) => {
+                        // What follows would be executed outside of the transaction.
+                        self.doomed |= self.in_transaction && server.code() == DEADLOCK;
+                    }
+                    // The driver closes a connection whose parameters did not fit.
+                    _ if sent => self.wire = None,
+                    _ => {}
+                }
+                Err(error)
+            }
+            Ok(Fate::TooLarge) => {
+                self.interrupt();
+                Err(Error::new(ErrorKind::TooLarge(most), Outcome::Executed))
+            }
+            Err(_) => {
+                self.overdue = true;
+                self.interrupt();
+                let outcome = match sent {
+                    true => Outcome::Unknown,
+                    false => Outcome::NotSent,
+                };
+                Err(Error::new(ErrorKind::Deadline(limit), outcome))
+            }
+        }
+    }
+
+    fn lose(&mut self, cause: Cause) {
+        self.wire = None;
+        self.lost.get_or_insert(cause);
+    }
+
+    /// The call begins.
+    pub(super) fn begin(&mut self, written: Written) {
+        self.written = written;
+    }
+
+    /// More than one statement of the pool's own: it is reset afterwards.
+    pub(super) fn shape(&mut self) {
+        self.shaped = true;
+    }
+
+    /// `BEGIN`, the work, and `COMMIT` or `ROLLBACK`.
+    pub(super) async fn transact<T, F>(&mut self, work: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<T>,
+    {
+        self.shape();
+        self.in_transaction = true;
+        // Whatever becomes of it: without a COMMIT nothing stays.
+        self.query("BEGIN").await.map_err(|error| {
+            let refused = error.outcome() == Outcome::Refused;
+            match refused {
+                true => error,
+                false => error.with_outcome(Outcome::NotSent),
+            }
+        })?;
+        let result = work(self).await;
+        match result {
+            Ok(value) => {
+                self.in_transaction = self.doomed;
+                let committed = self.query("COMMIT").await;
+                committed.map_err(|error| match error.outcome() {
+                    Outcome::NotSent => error.with_outcome(Outcome::RolledBack),
+                    _ => error,
+                })?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.doomed = false;
+                if self.wire.is_some() && self.query("ROLLBACK").await.is_err() {
+                    // Without its connection it is rolled back just as well.
+                    self.wire = None;
+                }
+                Err(match error.outcome() {
+                    Outcome::Refused | Outcome::NotSent | Outcome::RolledBack => error,
+                    Outcome::Unknown | Outcome::Executed => error.with_outcome(Outcome::RolledBack),
+                })
+            }
+        }
+    }
+
+    /// Whoever used it went away: in the middle of a statement its connection is of no more use.
+    pub(super) fn interrupt(&mut self) {
+        if let Some(wire) = self.wire.take()
+            && self.touched
+        {
+            self.orphan = Some(wire.id());
+        }
+    }
+
+    /// The caller is gone: what it has not used is as good as ever.
+    pub(super) fn abandon(&mut self) {
+        if self.touched {
+            self.interrupt();
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        self.written.outcome()
+    }
+
+    /// Tells the breaker what became of the call. A loss is the supervisor's to tell.
+    pub(super) fn judge(&self, pass: Pass) {
+        if self.overdue {
+            pass.failed();
+        } else if self.lost.is_none() {
+            pass.succeeded();
+        }
+    }
+
+    /// What is left of it, the connection made as good as new.
+    pub(super) async fn clean(mut self) -> Remains {
+        let limit = self.shared.settings().health.timeout;
+        if self.under_way {
+            self.interrupt();
+        }
+        let mut wire = self.wire.take();
+        if let Some(used) = wire.as_mut()
+            && (self.shaped || used.is_dirty())
+            && !used.reset(limit).await
+        {
+            wire = None;
+        }
+        Remains {
+            wire,
+            lost: self.lost,
+            orphan: self.orphan,
+            overdue: self.overdue,
+        }
+    }
+}
+
+/// The first result set, bounded; the rest is read and dropped.
+async fn gather<'a, 't: 'a, P>(
+    running: impl Future<Output = std::result::Result<QueryResult<'a, 't, P>, Fault>>,
+    most: usize,
+) -> Fate
+where
+    P: Protocol + Unpin,
+{
+    let mut result = match running.await {
+        Ok(result) => result,
+        Err(fault) => return Fate::Failed(verdict::on_statement(fault, true)),
+    };
+    let mut answer = Answer {
+        affected_rows: result.affected_rows(),
+        last_insert_id: result.last_insert_id(),
+        rows: Vec::new(),
+    };
+    let mut bytes = 0;
+    let gathered: std::result::Result<bool, Fault> = async {
+        if let Some(mut rows) = result.stream::<mysql_async::Row>().await? {
+            while let Some(row) = rows.next().await {
+                let row = row?;
+                bytes += weight(&row);
+                if bytes > most {
+                    return Ok(false);
+                }
+                answer.rows.push(row);
+            }
+        }
+        result.drop_result().await?;
+        Ok(true)
+    }
+    .await;
+    match gathered {
+        Ok(true) => Fate::Done(answer),
+        Ok(false) => Fate::TooLarge,
+        // The first part of it had been executed.
+        Err(fault) => {
+            Fate::Failed(verdict::on_statement(fault, true).with_outcome(Outcome::Unknown))
+        }
+    }
+}
+
+/// The driver would find out only after it has given the connection up.
+fn fits(prepared: &mysql_async::Statement, params: &Params) -> Result<()> {
+    let (takes, given) = match params {
+        Params::Positional(values) => (usize::from(prepared.num_params()), values.len()),
+        Params::Empty => (usize::from(prepared.num_params()), 0),
+        Params::Named(_) => return Ok(()),
+    };
+    if takes == given {
+        return Ok(());
+    }
+    let text = format!("the statement takes {takes} parameters, {given} were given");
+    Err(Error::not_sent(ErrorKind::Parameters(text.into())))
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("connection", &self.wire.as_ref().map(Wire::id))
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! The pool for MySQL and MariaDB, on a real MariaDB.
+#![cfg(feature = "mysql")]
+
+#[path = "mysql/breaker.rs"]
+mod breaker;
+#[path = "mysql/dropped.rs"]
+mod dropped;
+#[path = "mysql/faults.rs"]
+mod faults;
+#[path = "mysql/load.rs"]
+mod load;
+#[path = "mysql/parked.rs"]
+mod parked;
+#[path = "mysql/shop.rs"]
+mod shop;
+#[path = "mysql/statements.rs"]
+mod statements;
+mod support;
+#[path = "mysql/upkeep.rs"]
+mod upkeep;
