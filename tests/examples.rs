@@ -244,6 +244,34 @@ async fn custom_backend_comes_back_twice() {
     assert_eq!(errors, "");
 }
 
+#[cfg(feature = "mysql")]
+#[tokio::test]
+async fn multi_backend_loses_and_regains_each_of_two_servers() {
+    if !support::mariadb::is_installed() {
+        return;
+    }
+    let example = Example::start("multi_backend", ["--rounds", "1"]);
+    let (printed, errors) = example.end().await;
+    let has = |beginning: &str| printed.iter().any(|line| line.starts_with(beginning));
+    for line in [
+        "both are up:",
+        "  2 of 2 links are up",
+        "  1 of 2 links are up",
+        "MariaDB is killed:",
+        "MariaDB is back:",
+        "Redis is killed:",
+        "Redis is back:",
+        "  event: mariadb is up again",
+        "  event: redis/127.0.0.1",
+    ] {
+        assert!(has(line), "{line}: {printed:#?}");
+    }
+    let kept = printed.iter().filter(|line| line.starts_with("  kept: "));
+    assert_eq!(kept.count(), 4, "{printed:#?}");
+    assert_eq!(printed.last().expect("lines"), "all kept");
+    assert_eq!(errors, "");
+}
+
 /// One request over a connection of its own: the status, and the body as JSON.
 async fn http(address: &str, request: &str) -> (u16, serde_json::Value) {
     let mut stream = TcpStream::connect(address).await.expect("it listens");

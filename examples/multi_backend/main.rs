@@ -1,0 +1,153 @@
+//! Shows: two kinds of links under one registry, a MariaDB pool and a Redis client. Each server is
+//! killed in turn; its link comes back by itself, the other one never notices, and every order that
+//! was acknowledged is in both.
+//!
+//! Run: `cargo run --example multi_backend --features mysql`, with `-- --rounds 1` for less. It
+//! needs `redis-server` and `mariadbd` (`make setup` installs them) and nothing else: both servers
+//! are its own, on free loopback ports, in temporary folders, and gone at the end.
+//!
+//! Expect: events of both links, a table of their status after each fault, and a proof at the end;
+//! about ten seconds; exit status 0 if all that was promised was kept.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `orders` | the application: each order is written to MariaDB and counted in Redis |
+//! | `table` | the status of all links |
+
+mod orders;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod table;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use actix::Addr;
+use everlink::endpoint::Endpoint;
+use everlink::event::EventKind;
+use everlink::mysql::{MysqlSettings, Pool, WhenDown};
+use everlink::redis::{Client, Config};
+use everlink::registry::{Callbacks, Registry};
+use tokio::time::timeout;
+
+use orders::Orders;
+use support::mariadb::MariaDb;
+use support::redis_server::{RedisServer, RedisServerOptions};
+use support::waiting::Wait;
+
+/// Whatever waits for a server gives up after this.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The whole run.
+const LIMIT: Duration = Duration::from_secs(60);
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+#[actix::main]
+async fn main() -> ExitCode {
+    let rounds = match rounds() {
+        Ok(rounds) => rounds,
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
+    };
+    match timeout(LIMIT, run(rounds)).await {
+        Ok(Ok(true)) => ExitCode::SUCCESS,
+        Ok(Ok(false)) => ExitCode::FAILURE,
+        Ok(Err(error)) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+        Err(_) => {
+            eprintln!("error: not done within {LIMIT:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How often each server is killed.
+fn rounds() -> std::result::Result<u32, &'static str> {
+    let usage = "usage: multi_backend [--rounds N], N from 1 to 10; default 2";
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => Ok(2),
+        [flag, number] if flag == "--rounds" => {
+            let number = number.parse().ok().filter(|it| (1..=10).contains(it));
+            number.ok_or(usage)
+        }
+        _ => Err(usage),
+    }
+}
+
+/// Whether every promise was kept.
+async fn run(rounds: u32) -> Result<bool> {
+    let mariadb = MariaDb::start().await?;
+    let redis = RedisServer::start(RedisServerOptions::default()).await?;
+    let registry = Registry::with_callbacks(told());
+    let pool = open_pool(&mariadb, &registry)?;
+    let client = open_client(&redis, &registry)?;
+    pool.ready(PATIENCE).await?;
+    client.ready(PATIENCE).await?;
+    table::print("both are up", &registry).await?;
+
+    let orders = Orders::start(pool.clone(), client.clone()).await?;
+    for round in 1..=rounds {
+        orders.more(50, PATIENCE).await?;
+        println!("round {round}: kill -9 of MariaDB");
+        mariadb.kill9().await?;
+        goes_down(&registry, "mariadb").await?;
+        table::print("MariaDB is killed", &registry).await?;
+        mariadb.restart().await?;
+        pool.ready(PATIENCE).await?;
+        orders.more(50, PATIENCE).await?;
+        table::print("MariaDB is back", &registry).await?;
+
+        println!("round {round}: kill -9 of Redis");
+        redis.kill9().await?;
+        goes_down(&registry, "redis").await?;
+        table::print("Redis is killed", &registry).await?;
+        redis.restart().await?;
+        client.ready(PATIENCE).await?;
+        orders.more(50, PATIENCE).await?;
+        table::print("Redis is back", &registry).await?;
+    }
+    let kept = orders.finish().await?.prove(&pool, &client).await?;
+    client.shutdown(PATIENCE).await?;
+    pool.stop().await?;
+    println!("{}", if kept { "all kept" } else { "BROKEN" });
+    Ok(kept)
+}
+
+fn open_pool(mariadb: &MariaDb, registry: &Addr<Registry>) -> Result<Pool> {
+    let mut settings = MysqlSettings::from_url(&mariadb.url())?;
+    settings.name = "mariadb".into();
+    settings.when_down = WhenDown::Wait;
+    Ok(Pool::open_with(settings, registry)?)
+}
+
+fn open_client(redis: &RedisServer, registry: &Addr<Registry>) -> Result<Client> {
+    let config = Config::standalone(Endpoint::tcp("127.0.0.1", redis.port()));
+    Ok(Client::open_with(config.name("redis"), registry)?)
+}
+
+/// Prints what happens to either link.
+fn told() -> Callbacks {
+    Callbacks::new()
+        .on_connect(|event| println!("  event: {} is up", event.link))
+        .on_disconnect(|event| println!("  event: {} {}", event.link, event.kind))
+        .on_reconnect(|event| {
+            if let EventKind::Reconnected { attempts, downtime } = &event.kind {
+                let link = &event.link;
+                println!("  event: {link} is up again after {attempts} attempts, {downtime:.1?}");
+            }
+        })
+}
+
+async fn goes_down(registry: &Addr<Registry>, link: &str) -> Result<()> {
+    let mut wait = Wait::up_to(PATIENCE, format!("the loss of {link}"));
+    while table::is_up(registry, link).await? {
+        wait.again("it is up").await?;
+    }
+    Ok(())
+}
