@@ -11,6 +11,9 @@ mod faults;
 mod load;
 #[path = "mysql/parked.rs"]
 mod parked;
+#[cfg(feature = "tls")]
+#[path = "mysql/secured.rs"]
+mod secured;
 #[path = "mysql/shop.rs"]
 mod shop;
 #[path = "mysql/statements.rs"]

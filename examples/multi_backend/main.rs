@@ -114,7 +114,7 @@ async fn run(rounds: u32) -> Result<bool> {
     }
     let kept = orders.finish().await?.prove(&pool, &client).await?;
     client.shutdown(PATIENCE).await?;
-    pool.stop().await?;
+    pool.stop().await;
     println!("{}", if kept { "all kept" } else { "BROKEN" });
     Ok(kept)
 }

@@ -15,12 +15,12 @@ use crate::exit::{Cause, CauseKind};
 use crate::link::{Backend, Circuit, Close, Lifeline};
 use crate::mysql::pump::{Pump, Wish};
 use crate::mysql::queue::Shared;
+use crate::mysql::settings::MysqlSettings;
 use crate::mysql::wire::{self, Place, Wire};
 
-/// The server of a pool. The driver's options hold the password, and are shown nowhere.
-pub(super) struct MysqlBackend {
+/// A pool as a kind of connection. Made by opening a [`Pool`](crate::mysql::Pool).
+pub struct MysqlBackend {
     endpoint: Endpoint,
-    options: Opts,
     shared: Arc<Shared>,
     _closing: Arc<Closing>,
 }
@@ -40,7 +40,6 @@ impl MysqlBackend {
         let settings = shared.settings();
         Self {
             endpoint: settings.endpoint.clone(),
-            options: wire::options(&settings),
             shared: Arc::clone(shared),
             _closing: closing,
         }
@@ -56,7 +55,6 @@ impl Backend for MysqlBackend {
 
     fn connection(&mut self, lifeline: Lifeline) -> Connection {
         Connection {
-            options: self.options.clone(),
             shared: Arc::clone(&self.shared),
             lifeline,
             wish: Rc::default(),
@@ -85,9 +83,8 @@ impl fmt::Debug for MysqlBackend {
     }
 }
 
-/// All connections of one life of a pool.
-pub(super) struct Connection {
-    options: Opts,
+/// The connection actor of a pool: all its connections, until the server is lost.
+pub struct Connection {
     shared: Arc<Shared>,
     lifeline: Lifeline,
     wish: Rc<Cell<Wish>>,
@@ -95,12 +92,17 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn run(&mut self, first: Wire, open: Rc<Cell<usize>>, ctx: &mut Context<Self>) {
+    fn run(&mut self, first: First, ctx: &mut Context<Self>) {
+        let First {
+            wire,
+            options,
+            open,
+        } = first;
         let pump = Pump::new(
-            first,
+            wire,
             open,
             Arc::clone(&self.shared),
-            self.options.clone(),
+            options,
             self.lifeline.clone(),
             Rc::clone(&self.wish),
         );
@@ -121,20 +123,40 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let open = Rc::new(Cell::new(0));
-        let settings = self.shared.settings();
-        let place = Place::taken(&open);
-        // The supervisor's connect deadline comes first, and says so.
-        let limit = settings.link.connect_timeout.saturating_mul(2);
-        let dialling = Wire::dial(self.options.clone(), place, settings.pool.lifetime, limit);
+        let dialling = First::dial(self.shared.settings());
         ctx.spawn(
             dialling
                 .into_actor(self)
                 .map(|dialled, connection, ctx| match dialled {
-                    Ok(first) => connection.run(first, open, ctx),
+                    Ok(first) => connection.run(first, ctx),
                     Err(cause) => connection.end(cause, ctx),
                 }),
         );
+    }
+}
+
+/// The first connection of a life, and what the others are made by. The driver's options hold the
+/// password: they are shown nowhere.
+struct First {
+    wire: Wire,
+    options: Opts,
+    open: Rc<Cell<usize>>,
+}
+
+impl First {
+    async fn dial(settings: Arc<MysqlSettings>) -> Result<Self, Cause> {
+        let open = Rc::new(Cell::new(0));
+        let place = Place::taken(&open);
+        // The supervisor's connect deadline comes first, and says so.
+        let limit = settings.link.connect_timeout.saturating_mul(2);
+        let options = wire::options(Arc::clone(&settings)).await?;
+        let lifetime = settings.pool.lifetime;
+        let wire = Wire::dial(options.clone(), place, lifetime, limit).await?;
+        Ok(Self {
+            wire,
+            options,
+            open,
+        })
     }
 }
 
@@ -151,5 +173,13 @@ impl Handler<Close> for Connection {
             Close::Drain | Close::Now => Wish::Now,
         });
         self.shared.arrived.notify_one();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("lifeline", &self.lifeline)
+            .finish_non_exhaustive()
     }
 }

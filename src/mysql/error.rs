@@ -149,9 +149,6 @@ pub enum ErrorKind {
     /// The pool is stopped.
     #[error("pool is stopped")]
     Stopped,
-    /// It did not come up in time.
-    #[error("not ready within {0:?}")]
-    NotReady(Duration),
     /// The statement and its parameters do not fit together.
     #[error("{0}")]
     Parameters(Arc<str>),
@@ -287,7 +284,7 @@ impl fmt::Display for Error {
         write!(f, "{}", self.0.kind)?;
         match self.0.kind {
             // No statement is concerned.
-            ErrorKind::Config(_) | ErrorKind::NotReady(_) => Ok(()),
+            ErrorKind::Config(_) => Ok(()),
             _ => write!(f, " ({})", self.0.outcome),
         }
     }

@@ -7,7 +7,7 @@
 //! # async fn example() -> everlink::mysql::Result<()> {
 //! let settings = MysqlSettings::from_url("mysql://app:secret@127.0.0.1:3306/shop")?;
 //! let pool = Pool::open(settings)?;
-//! pool.ready(Duration::from_secs(5)).await?;
+//! pool.ready(Duration::from_secs(5)).await.expect("a server");
 //! pool.exec("INSERT INTO visits (name) VALUES (?)", ("Kim",)).await?;
 //! let visits: Vec<(u64, String)> = pool.query("SELECT id, name FROM visits").await?.rows()?;
 //! let moved = pool
@@ -30,6 +30,7 @@
 //! | `error` | what can go wrong, and what became of the statement |
 //! | `statement`, `answer` | what is asked, and what came back |
 //! | `verdict` | what an error of the driver or the server proves |
+//! | `secure` | TLS as the driver takes it |
 //! | `wire` | one connection of the driver, closed when dropped |
 //! | `queue` | where calls wait for a connection |
 //! | `session` | a connection lent to one call |
@@ -48,6 +49,8 @@ mod error;
 mod pool;
 mod pump;
 mod queue;
+#[cfg(feature = "tls")]
+mod secure;
 mod session;
 mod settings;
 mod statement;
@@ -57,6 +60,7 @@ mod verdict;
 mod wire;
 
 pub use answer::Answer;
+pub use connection::{Connection, MysqlBackend};
 pub use error::{Error, ErrorKind, Outcome, Result, ServerError};
 pub use mysql_async::prelude::{FromRow, FromValue};
 pub use mysql_async::{Params, Row, Value, params};

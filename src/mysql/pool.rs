@@ -1,29 +1,24 @@
 //! The handle: [`Pool`].
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::Addr;
-use futures_util::future::{Either, select};
 use mysql_async::Params;
 use tokio::sync::oneshot;
 
-use crate::endpoint::LinkName;
-use crate::link::{
-    ForceCircuit, LinkSettings, Reconfigure, ReconnectNow, Start, Stop, Supervisor, Terminate,
-};
+use crate::link::{Link, LinkSettings, Start};
 use crate::mysql::answer::Answer;
 use crate::mysql::call::{Call, Work, Written};
 use crate::mysql::connection::{Closing, MysqlBackend};
 use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
-use crate::mysql::queue::{Phase, Shared, Statistics};
+use crate::mysql::queue::{Shared, Statistics};
 use crate::mysql::session::Session;
 use crate::mysql::settings::MysqlSettings;
 use crate::mysql::statement::Statement;
 use crate::policy::Force;
-use crate::registry::{LinkStatus, Ready, Registry, Snapshot};
+use crate::registry::{LinkStatus, NotReady, Registry};
 
 /// How often a call is repeated whose connection was lost, if it may be.
 const REPEATS: u32 = 3;
@@ -38,22 +33,12 @@ const REPEATS: u32 = 3;
 /// way the connection is closed, the server is asked to end the statement, and a transaction is
 /// rolled back.
 #[derive(Clone)]
-pub struct Pool(Arc<Handle>);
-
-struct Handle {
-    name: LinkName,
+pub struct Pool {
+    // Before the rest: with the last handle the link ends.
+    link: Link<MysqlBackend>,
     shared: Arc<Shared>,
     /// Held by the link: with it, all ends.
     closing: Weak<Closing>,
-    link: Addr<Supervisor<MysqlBackend>>,
-    registry: Addr<Registry>,
-}
-
-impl Drop for Handle {
-    #[expect(clippy::disallowed_methods, reason = "the last message to an actor")]
-    fn drop(&mut self) {
-        self.link.do_send(Terminate);
-    }
 }
 
 impl Pool {
@@ -84,21 +69,19 @@ impl Pool {
     pub fn open_with(settings: MysqlSettings, registry: &Addr<Registry>) -> Result<Self> {
         settings.validate()?;
         let name = settings.name.clone();
-        let link = LinkSettings::from(&settings.link);
+        let options = LinkSettings::from(&settings.link);
         let shared = Shared::new(settings);
         let closing = Arc::new(Closing(Arc::clone(&shared)));
         actix_rt::spawn(Shared::keep(Arc::clone(&shared)));
         let weak = Arc::downgrade(&closing);
         let backend = MysqlBackend::new(&shared, closing);
-        let link = Supervisor::start_link(name.clone(), backend, link, registry);
-        link.do_send(Start);
-        Ok(Self(Arc::new(Handle {
-            name,
+        let link = Link::new(name, backend, options, registry);
+        link.supervisor().do_send(Start);
+        Ok(Self {
+            link,
             shared,
             closing: weak,
-            link,
-            registry: registry.clone(),
-        })))
+        })
     }
 
     /// Executes a statement without parameters, by the text protocol.
@@ -185,7 +168,7 @@ impl Pool {
         F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let shared = &self.0.shared;
+        let shared = &self.shared;
         shared.admit()?;
         let (sender, answer) = oneshot::channel();
         let written = Written::default();
@@ -210,77 +193,36 @@ impl Pool {
     /// Waits until the link is up.
     ///
     /// # Errors
-    /// The time passed, the pool was stopped, or the link is parked: then at once, with the cause.
-    pub async fn ready(&self, timeout: Duration) -> Result<()> {
-        let mut phase = self.0.shared.phase();
-        let given_up = async {
-            loop {
-                let kind = match &*phase.borrow_and_update() {
-                    Phase::Parked(cause) => Some(ErrorKind::Parked(cause.clone())),
-                    Phase::Stopped => Some(ErrorKind::Stopped),
-                    Phase::Up | Phase::Down(_) => None,
-                };
-                if let Some(kind) = kind {
-                    return kind;
-                }
-                if phase.changed().await.is_err() {
-                    return ErrorKind::Stopped;
-                }
-            }
-        };
-        let ready = Ready {
-            links: vec![self.0.name.clone()],
-            timeout,
-        };
-        let kind = match select(pin!(given_up), pin!(self.0.registry.send(ready))).await {
-            Either::Left((kind, _)) => kind,
-            Either::Right((Ok(Ok(())), _)) => return Ok(()),
-            Either::Right((Ok(Err(_)), _)) => ErrorKind::NotReady(timeout),
-            Either::Right((Err(_), _)) => ErrorKind::Stopped,
-        };
-        Err(Error::not_sent(kind).at(&self.0.shared.settings().endpoint))
+    /// The time passed, or the link is parked: then at once, with the cause.
+    pub async fn ready(&self, timeout: Duration) -> std::result::Result<(), NotReady> {
+        self.link.ready(timeout).await
     }
 
-    /// How the link stands: state, endpoint, last error, breaker, counts.
-    ///
-    /// # Errors
-    /// The pool's arbiter has ended.
-    pub async fn status(&self) -> Result<LinkStatus> {
-        let links = self.0.registry.send(Snapshot).await;
-        links
-            .ok()
-            .and_then(|links| links.into_iter().find(|link| link.link == self.0.name))
-            .ok_or_else(stopped)
+    /// How the link stands: state, endpoint, last error, breaker, counts. None once the pool's
+    /// arbiter has ended.
+    pub async fn status(&self) -> Option<LinkStatus> {
+        self.link.status().await
     }
 
     /// How many connections there are, and how many calls wait for one.
     pub fn statistics(&self) -> Statistics {
-        self.0.shared.statistics()
+        self.shared.statistics()
     }
 
     /// Starts the link again after [`Pool::stop`], or revives it when it is parked.
-    ///
-    /// # Errors
-    /// The pool's arbiter has ended.
-    pub async fn start(&self) -> Result<()> {
-        self.0.link.send(Start).await.map_err(|_| stopped())
+    pub async fn start(&self) {
+        self.link.start().await;
     }
 
     /// Stops the link for all handles: calls under way finish within the drain timeout, those that
-    /// wait fail. Answered once every socket is closed.
-    ///
-    /// # Errors
-    /// The pool's arbiter has ended.
-    pub async fn stop(&self) -> Result<()> {
-        self.0.link.send(Stop).await.map_err(|_| stopped())
+    /// wait fail. Returns once every socket is closed.
+    pub async fn stop(&self) {
+        self.link.stop().await;
     }
 
     /// Replaces all connections by new ones, gracefully; skips a backoff; revives a parked link.
-    ///
-    /// # Errors
-    /// The pool's arbiter has ended.
-    pub async fn reconnect(&self) -> Result<()> {
-        self.0.link.send(ReconnectNow).await.map_err(|_| stopped())
+    pub async fn reconnect(&self) {
+        self.link.reconnect().await;
     }
 
     /// Replaces the settings, and reconnects: another endpoint, another password, another size.
@@ -290,42 +232,30 @@ impl Pool {
     /// Settings that cannot work, or the pool's arbiter has ended.
     pub async fn reconfigure(&self, settings: MysqlSettings) -> Result<()> {
         settings.validate()?;
-        let closing = self.0.closing.upgrade().ok_or_else(stopped)?;
-        self.0.shared.replace_settings(settings);
-        let backend = MysqlBackend::new(&self.0.shared, closing);
-        let reconfigured = self.0.link.send(Reconfigure(backend)).await;
-        reconfigured.map_err(|_| stopped())
+        let stopped = || Error::not_sent(ErrorKind::Stopped);
+        let closing = self.closing.upgrade().ok_or_else(stopped)?;
+        self.shared.replace_settings(settings);
+        let backend = MysqlBackend::new(&self.shared, closing);
+        self.link.reconfigure(backend).await;
+        Ok(())
     }
 
     /// Forces the breaker open or closed, or releases it. `false` if there is none.
-    ///
-    /// # Errors
-    /// The pool's arbiter has ended.
-    pub async fn force_breaker(&self, force: Force) -> Result<bool> {
-        let forced = self.0.link.send(ForceCircuit(force)).await;
-        forced.map_err(|_| stopped())
+    pub async fn force_breaker(&self, force: Force) -> bool {
+        self.link.force_circuit(force).await
     }
 
-    /// The name of the link.
-    pub fn name(&self) -> &LinkName {
-        &self.0.name
+    /// The link, as every kind of connection has one.
+    pub fn link(&self) -> &Link<MysqlBackend> {
+        &self.link
     }
-
-    /// The registry that the link belongs to.
-    pub fn registry(&self) -> &Addr<Registry> {
-        &self.0.registry
-    }
-}
-
-fn stopped() -> Error {
-    Error::not_sent(ErrorKind::Stopped)
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("name", &self.0.name)
-            .field("endpoint", &self.0.shared.settings().endpoint)
+            .field("name", self.link.name())
+            .field("endpoint", &self.shared.settings().endpoint)
             .field("statistics", &self.statistics())
             .finish()
     }

@@ -97,10 +97,6 @@ impl Shared {
         *locked(&self.settings) = Arc::new(settings);
     }
 
-    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
-        self.phase.subscribe()
-    }
-
     pub(super) fn statistics(&self) -> Statistics {
         let of = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
         Statistics {

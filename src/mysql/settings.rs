@@ -9,6 +9,7 @@ use crate::link::LinkOptions;
 use crate::mysql::error::{Error, Result};
 use crate::mysql::url;
 use crate::secret::Secret;
+use crate::tls::TlsSettings;
 
 /// No duration is longer: sums of instants must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -47,6 +48,10 @@ pub struct MysqlSettings {
     /// The database that connections begin in. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// TLS, and whom to trust; a table, which may be empty, switches it on. Default none: plain
+    /// text. Without the feature `tls` it is refused by `validate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSettings>,
     /// Statements that every connection executes first, and again after each session, such as
     /// `SET time_zone = '+00:00'`. Default none.
     pub setup: Vec<String>,
@@ -178,6 +183,7 @@ impl MysqlSettings {
             username: None,
             password: None,
             database: None,
+            tls: None,
             setup: Vec::new(),
             when_down: WhenDown::default(),
             pool: PoolSize::default(),
@@ -247,6 +253,13 @@ impl MysqlSettings {
         if pool.validate_after > LONGEST {
             return refuse("pool.validate_after must be at most a year");
         }
+        if let Some(tls) = &self.tls {
+            if !cfg!(feature = "tls") {
+                return refuse("tls needs the feature `tls`");
+            }
+            tls.validate()
+                .map_err(|error| Error::config(error.to_string()))?;
+        }
         self.link
             .check()
             .map_err(|error| Error::config(format!("link.{error}")))
@@ -269,6 +282,7 @@ struct Given {
     username: Option<String>,
     password: Option<Secret>,
     database: Option<String>,
+    tls: Option<TlsSettings>,
     #[serde(default)]
     setup: Vec<String>,
     #[serde(default)]
@@ -298,6 +312,7 @@ impl TryFrom<Given> for MysqlSettings {
         settings.username = given.username.or(settings.username);
         settings.password = given.password.or(settings.password);
         settings.database = given.database.or(settings.database);
+        settings.tls = given.tls;
         settings.setup = given.setup;
         settings.when_down = given.when_down;
         settings.pool = given.pool;

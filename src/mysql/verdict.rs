@@ -4,6 +4,8 @@ use mysql_async::{DriverError, Error as Fault, IoError};
 
 use crate::exit::{Cause, CauseKind};
 use crate::mysql::error::{Error, ErrorKind, Outcome, ServerError};
+#[cfg(feature = "tls")]
+use crate::mysql::secure;
 
 /// Errors of the server that leave open whether the statement had an effect: it was interrupted,
 /// by a person, a limit or a shutdown. Tables without transactions keep what was done by then.
@@ -96,7 +98,20 @@ fn is_misuse(error: &DriverError) -> bool {
 /// The connection is no longer good. The driver's own text is shown only where it quotes nothing.
 fn broken(fault: &Fault) -> Cause {
     match fault {
-        Fault::Io(IoError::Io(error)) => Cause::from_io(error),
+        Fault::Io(IoError::Io(error)) => {
+            #[cfg(feature = "tls")]
+            if let Some(inner) = error.get_ref()
+                && let Some(inner) = inner.downcast_ref::<rustls::Error>()
+            {
+                return secure::cause_of(inner);
+            }
+            Cause::from_io(error)
+        }
+        #[cfg(feature = "tls")]
+        Fault::Io(IoError::Tls(mysql_async::TlsError::Tls(error))) => secure::cause_of(error),
+        // A file of a certificate or key that is not what it should be.
+        #[cfg(feature = "tls")]
+        Fault::Io(IoError::Tls(error)) => Cause::new(CauseKind::Certificate, error.to_string()),
         Fault::Driver(DriverError::ConnectionClosed) => CauseKind::Closed.into(),
         Fault::Driver(
             error @ (DriverError::UnknownAuthPlugin { .. }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,6 +13,8 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::exit::{Cause, CauseKind};
+#[cfg(feature = "tls")]
+use crate::mysql::secure;
 use crate::mysql::settings::MysqlSettings;
 use crate::mysql::verdict;
 use crate::secret::Secret;
@@ -47,8 +50,11 @@ impl Drop for Place {
 }
 
 /// The driver's options. Their `Debug` prints the password: they must not be shown anywhere.
-pub(super) fn options(settings: &MysqlSettings) -> Opts {
-    OptsBuilder::default()
+///
+/// # Errors
+/// What TLS needs is not there.
+pub(super) async fn options(settings: Arc<MysqlSettings>) -> Result<Opts, Cause> {
+    let options = OptsBuilder::default()
         .ip_or_hostname(settings.endpoint.host().unwrap_or_default())
         .tcp_port(settings.endpoint.port().unwrap_or_default())
         .user(settings.username.as_deref())
@@ -57,8 +63,15 @@ pub(super) fn options(settings: &MysqlSettings) -> Opts {
         .setup(settings.setup.clone())
         .tcp_keepalive(Some(KEEPALIVE))
         // Else the driver leaves a loopback address for a unix socket that the server names.
-        .prefer_socket(false)
-        .into()
+        .prefer_socket(false);
+    #[cfg(feature = "tls")]
+    if let Some(tls) = settings.tls.clone() {
+        // It reads files.
+        let made = tokio::task::spawn_blocking(move || secure::options(&tls)).await;
+        let tls = made.map_err(|_| Cause::from(CauseKind::Aborted))??;
+        return Ok(options.ssl_opts(tls).into());
+    }
+    Ok(options.into())
 }
 
 impl Wire {

@@ -47,11 +47,11 @@ async fn overdue_statements_open_it_and_answers_close_it() -> TestResult {
 async fn an_operator_forces_it() -> TestResult {
     let server = server!();
     let shop = Shop::ready(settings(&server)).await;
-    assert!(shop.pool.force_breaker(Force::Open).await?);
+    assert!(shop.pool.force_breaker(Force::Open).await);
     shop.pool.query("DO 1").await.expect_err("forced open");
-    let status = shop.pool.status().await?;
+    let status = shop.pool.status().await.expect("it lives");
     assert_eq!(status.breaker, Some(BreakerState::ForcedOpen));
-    shop.pool.force_breaker(Force::Closed).await?;
+    shop.pool.force_breaker(Force::Closed).await;
     shop.pool.query("DO 1").await?;
     Ok(())
 }
