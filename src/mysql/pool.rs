@@ -93,7 +93,7 @@ impl Pool {
     }
 
     /// Prepares a statement (once for each connection) and executes it with these parameters: a
-    /// tuple, a `Vec<Value>`, or what [`params!`](crate::mysql::params) makes.
+    /// tuple, a `Vec<Value>`, or what [`params!`](macro@crate::mysql::params) makes.
     ///
     /// # Errors
     /// As [`Pool::query`], and if the parameters do not fit: *not sent*.
