@@ -123,6 +123,8 @@ fn open_pool(mariadb: &MariaDb, registry: &Addr<Registry>) -> Result<Pool> {
     let mut settings = MysqlSettings::from_url(&mariadb.url())?;
     settings.name = "mariadb".into();
     settings.when_down = WhenDown::Wait;
+    // It is killed every few seconds; its attempts are to count from the start each time.
+    settings.link.stable_after = Duration::from_millis(200);
     Ok(Pool::open_with(settings, registry)?)
 }
 
