@@ -1,5 +1,7 @@
 //! The links of a service as a configuration file says them: [`ManagerConfig`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::LinkName;
@@ -50,6 +52,46 @@ pub struct MemberConfig {
     #[cfg(feature = "redis")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<crate::redis::Config>,
+    /// A pool of connections to MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mysql: Option<crate::mysql::MysqlSettings>,
+    /// A WebSocket feed; what it says and to whom is code, see [`ManagerConfig::setup_with`].
+    #[cfg(feature = "websocket")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<crate::websocket::FeedSettings>,
+}
+
+/// What a configuration cannot say of its members.
+#[derive(Default)]
+#[non_exhaustive]
+pub struct Code {
+    /// Makes a feed of its settings: which protocol it speaks, and who hears it.
+    #[cfg(feature = "websocket")]
+    feed: Option<MakeFeed>,
+}
+
+#[cfg(feature = "websocket")]
+type MakeFeed = Box<dyn FnMut(LinkName, crate::websocket::FeedSettings) -> Register>;
+
+impl Code {
+    /// How feeds are made of their settings: usually by [`Register::new`] with
+    /// [`Feed::open`](crate::websocket::Feed::open) in it.
+    #[cfg(feature = "websocket")]
+    #[must_use]
+    pub fn feed(
+        mut self,
+        make: impl FnMut(LinkName, crate::websocket::FeedSettings) -> Register + 'static,
+    ) -> Self {
+        self.feed = Some(Box::new(make));
+        self
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Code").finish_non_exhaustive()
+    }
 }
 
 /// Why a configuration cannot work.
@@ -62,6 +104,9 @@ pub enum ManagerConfigError {
     /// None, or more than one.
     #[error("{0} must have the settings of exactly one kind")]
     Kind(LinkName),
+    /// What it needs beside its settings was not given.
+    #[error("{0} is a feed: what it says and to whom is given by ManagerConfig::setup_with")]
+    Code(LinkName),
 }
 
 impl ManagerConfig {
@@ -71,14 +116,23 @@ impl ManagerConfig {
     /// # Errors
     ///
     /// Names that are given twice or not before they are needed; a member without a kind, or with
-    /// two.
+    /// two; a feed.
     pub fn setup(self) -> Result<Setup, ManagerConfigError> {
+        self.setup_with(Code::default())
+    }
+
+    /// The same, where members need code beside their settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`ManagerConfig::setup`], but for feeds.
+    pub fn setup_with(self, mut code: Code) -> Result<Setup, ManagerConfigError> {
         let setup = Manager::new()
             .strategy(self.strategy)
             .intensity(self.intensity);
         self.links.into_iter().try_fold(setup, |setup, member| {
             let after = member.after.clone();
-            let register = member.register()?;
+            let register = member.register(&mut code)?;
             let register = after.into_iter().fold(register, Register::after);
             Ok(setup.member(register)?)
         })
@@ -86,12 +140,27 @@ impl ManagerConfig {
 }
 
 impl MemberConfig {
-    fn register(self) -> Result<Register, ManagerConfigError> {
+    #[cfg_attr(
+        not(feature = "websocket"),
+        expect(unused_variables, reason = "no other kind needs code")
+    )]
+    fn register(self, code: &mut Code) -> Result<Register, ManagerConfigError> {
         let name = self.name;
+        #[cfg(feature = "websocket")]
+        let feed = match (self.websocket, &mut code.feed) {
+            (None, _) => None,
+            (Some(settings), Some(make)) => Some(make(name.clone(), settings)),
+            (Some(_), None) => return Err(ManagerConfigError::Code(name)),
+        };
         let kinds: Vec<Option<Register>> = vec![
             #[cfg(feature = "redis")]
             self.redis
                 .map(|config| Register::redis(name.clone(), config)),
+            #[cfg(feature = "websocket")]
+            feed,
+            #[cfg(feature = "mysql")]
+            self.mysql
+                .map(|settings| Register::mysql(name.clone(), settings)),
         ];
         let mut given = kinds.into_iter().flatten();
         match (given.next(), given.next()) {
@@ -129,6 +198,21 @@ mod tests {
         let again: ManagerConfig = toml::from_str(&written).expect(&written);
         assert_eq!(format!("{again:?}"), format!("{config:?}"));
         let _ = setup(text).expect("a valid configuration");
+    }
+
+    #[cfg(feature = "websocket")]
+    #[test]
+    fn a_feed_needs_to_be_told_what_it_says() {
+        let text = "[[links]]\nname = 'prices'\nwebsocket = { url = 'ws://h/feed' }";
+        let refused = setup(text).expect_err("no protocol");
+        assert_eq!(refused, ManagerConfigError::Code("prices".into()));
+        let config: ManagerConfig = toml::from_str(text).expect(text);
+        let code = Code::default().feed(|name, _| {
+            Register::new(name, |_| async {
+                Err::<crate::websocket::Feed, _>("not in this test".into())
+            })
+        });
+        let _ = config.setup_with(code).expect("told");
     }
 
     #[test]

@@ -59,6 +59,54 @@ impl<B: Backend> Member for Link<B> {
     }
 }
 
+#[cfg(feature = "websocket")]
+impl Member for crate::websocket::Feed {
+    fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
+        Member::ready(self.link(), timeout)
+    }
+
+    fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let feed = self.clone();
+        async move { Self::stop(&feed).await }.boxed()
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl crate::manager::Register {
+    /// A pool of connections to MySQL or MariaDB, under this name; get it as a
+    /// [`Pool`](crate::mysql::Pool).
+    pub fn mysql(name: impl Into<LinkName>, settings: crate::mysql::MysqlSettings) -> Self {
+        Self::new(name, move |opening: Opening| {
+            let mut settings = settings.clone();
+            settings.name = opening.name;
+            let pool = crate::mysql::Pool::open_with(settings, &opening.registry);
+            std::future::ready(pool.map_err(OpenError::from))
+        })
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Member for crate::mysql::Pool {
+    fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
+        let pool = self.clone();
+        async move {
+            Self::ready(&pool, timeout)
+                .await
+                .map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+
+    fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let pool = self.clone();
+        async move {
+            // An error means that it has ended already.
+            let _ = Self::stop(&pool).await;
+        }
+        .boxed()
+    }
+}
+
 #[cfg(feature = "redis")]
 impl crate::manager::Register {
     /// A Redis client, standalone or cluster, under this name; get it as a

@@ -64,7 +64,7 @@ mod member;
 mod roster;
 mod status;
 
-pub use config::{ManagerConfig, ManagerConfigError, MemberConfig};
+pub use config::{Code, ManagerConfig, ManagerConfigError, MemberConfig};
 pub use escalation::{Escalation, Strategy};
 pub use everybody::{NotStarted, StartAll, StopAll, StoppedLate};
 pub use manager::{Get, Manager, Register, Remove, Setup};
