@@ -111,6 +111,25 @@ fn every_known_failure_has_its_row_and_in_it_a_test_or_what_is_missing() {
 }
 
 #[test]
+fn every_test_that_the_guarantees_name_exists() {
+    let text = fs::read_to_string(root().join("docs/guarantees.md")).expect("the document");
+    let table = text.lines().filter(|line| line.starts_with('|'));
+    let cells = table.filter_map(|line| line.split('|').nth(2));
+    let named: Vec<_> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|name| !name.starts_with("make "))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    let is_there = |name: &&str| {
+        let module: Vec<_> = name.split("::").collect();
+        let whole = root().join(format!("tests/{name}.rs"));
+        exists(name) || whole.is_file() || files_of(&module).iter().any(|it| it.is_file())
+    };
+    let missing: Vec<_> = named.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
 fn the_reader_of_the_table_sees_what_it_should() {
     let table = "| # | failure | what | tests |\n| --- | --- | --- | --- |\n\
                  | 7 | a | b | `one::two`, `three`; not yet: needs x |\n";

@@ -1,4 +1,4 @@
-//! Shows: two kinds of links under one registry, a MariaDB pool and a Redis client. Each server is
+//! Shows: two kinds of links under one manager, a MariaDB pool and a Redis client. Each server is
 //! killed in turn; its link comes back by itself, the other one never notices, and every order that
 //! was acknowledged is in both.
 //!
@@ -26,6 +26,7 @@ use std::time::Duration;
 use actix::Addr;
 use everlink::endpoint::Endpoint;
 use everlink::event::EventKind;
+use everlink::manager::{Get, Manager, Register, StartAll, StopAll, Summary};
 use everlink::mysql::{MysqlSettings, Pool, WhenDown};
 use everlink::redis::{Client, Config};
 use everlink::registry::{Callbacks, Registry};
@@ -85,10 +86,20 @@ async fn run(rounds: u32) -> Result<bool> {
     let mariadb = MariaDb::start().await?;
     let redis = RedisServer::start(RedisServerOptions::default()).await?;
     let registry = Registry::with_callbacks(told());
-    let pool = open_pool(&mariadb, &registry)?;
-    let client = open_client(&redis, &registry)?;
-    pool.ready(PATIENCE).await?;
-    client.ready(PATIENCE).await?;
+    let config = Config::standalone(Endpoint::tcp("127.0.0.1", redis.port()));
+    let manager = Manager::new()
+        .registry(&registry)
+        .member(Register::mysql("mariadb", pool_settings(&mariadb)?))?
+        .member(Register::redis("redis", config).after("mariadb"))?
+        .start();
+    let timeout = PATIENCE;
+    for (name, started) in manager.send(StartAll { timeout }).await? {
+        started?;
+        println!("started {name}");
+    }
+    let pool: Pool = manager.send(Get::new("mariadb")).await?.ok_or("it runs")?;
+    let client: Client = manager.send(Get::new("redis")).await?.ok_or("it runs")?;
+    println!("{}", manager.send(Summary).await?);
     table::print("both are up", &registry).await?;
 
     let orders = Orders::start(pool.clone(), client.clone()).await?;
@@ -97,6 +108,7 @@ async fn run(rounds: u32) -> Result<bool> {
         println!("round {round}: kill -9 of MariaDB");
         mariadb.kill9().await?;
         goes_down(&registry, "mariadb").await?;
+        println!("{}", manager.send(Summary).await?);
         table::print("MariaDB is killed", &registry).await?;
         mariadb.restart().await?;
         pool.ready(PATIENCE).await?;
@@ -106,6 +118,7 @@ async fn run(rounds: u32) -> Result<bool> {
         println!("round {round}: kill -9 of Redis");
         redis.kill9().await?;
         goes_down(&registry, "redis").await?;
+        println!("{}", manager.send(Summary).await?);
         table::print("Redis is killed", &registry).await?;
         redis.restart().await?;
         client.ready(PATIENCE).await?;
@@ -113,24 +126,20 @@ async fn run(rounds: u32) -> Result<bool> {
         table::print("Redis is back", &registry).await?;
     }
     let kept = orders.finish().await?.prove(&pool, &client).await?;
-    client.shutdown(PATIENCE).await?;
-    pool.stop().await;
+    for (name, stopped) in manager.send(StopAll { timeout }).await? {
+        stopped?;
+        println!("stopped {name}");
+    }
     println!("{}", if kept { "all kept" } else { "BROKEN" });
     Ok(kept)
 }
 
-fn open_pool(mariadb: &MariaDb, registry: &Addr<Registry>) -> Result<Pool> {
+fn pool_settings(mariadb: &MariaDb) -> Result<MysqlSettings> {
     let mut settings = MysqlSettings::from_url(&mariadb.url())?;
-    settings.name = "mariadb".into();
     settings.when_down = WhenDown::Wait;
     // It is killed every few seconds; its attempts are to count from the start each time.
     settings.link.stable_after = Duration::from_millis(200);
-    Ok(Pool::open_with(settings, registry)?)
-}
-
-fn open_client(redis: &RedisServer, registry: &Addr<Registry>) -> Result<Client> {
-    let config = Config::standalone(Endpoint::tcp("127.0.0.1", redis.port()));
-    Ok(Client::open_with(config.name("redis"), registry)?)
+    Ok(settings)
 }
 
 /// Prints what happens to either link.
