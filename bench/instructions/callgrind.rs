@@ -1,0 +1,48 @@
+//! One run of the probe under valgrind: [`Callgrind`].
+
+use std::process::Command;
+
+use crate::support::waiting::{Failure, Result};
+
+/// How the probe is run.
+pub(crate) struct Callgrind {
+    pub(crate) port: u16,
+    pub(crate) commands: u64,
+}
+
+impl Callgrind {
+    /// What one command costs.
+    ///
+    /// # Errors
+    /// There is no valgrind, or the probe failed: with what it said.
+    pub(crate) fn per_command(&self, door: &str) -> Result<u64> {
+        let few = self.commands / 2;
+        let less = self.collected(door, few)?;
+        let more = self.collected(door, self.commands)?;
+        Ok(more.saturating_sub(less) / (self.commands - few))
+    }
+
+    fn collected(&self, door: &str, commands: u64) -> Result<u64> {
+        let folder = tempfile::tempdir()?;
+        let out = folder.path().join("callgrind.out");
+        let run = Command::new("valgrind")
+            .arg("--tool=callgrind")
+            .arg(format!("--callgrind-out-file={}", out.display()))
+            .arg(std::env::current_exe()?)
+            .args(["probe", door, &self.port.to_string(), &commands.to_string()])
+            .output()
+            .map_err(|error| {
+                Failure::new(format!(
+                    "valgrind: {error}; `scripts/setup --valgrind` installs it"
+                ))
+            })?;
+        let said = String::from_utf8_lossy(&run.stderr);
+        let line = said
+            .lines()
+            .find_map(|line| line.split_once("Collected : "));
+        let figure = line.and_then(|(_, figure)| figure.trim().parse().ok());
+        figure
+            .filter(|_| run.status.success())
+            .ok_or_else(|| Failure::new(format!("the probe failed ({}):\n{said}", run.status)))
+    }
+}

@@ -1,0 +1,104 @@
+//! Shows: how many instructions a GET costs in this process, through each door of everlink, and
+//! whether that is more than the figure kept in `instructions.toml`.
+//!
+//! Run: `make bench-instructions`. It needs valgrind and a Redis server; `make setup` and
+//! `scripts/setup --valgrind` see to both.
+//!
+//! Wall-clock time on a shared machine is noise; instructions are not. Each figure is the
+//! difference of two runs under callgrind with different numbers of commands, divided by the
+//! difference: starting up, connecting and shutting down drop out. The server runs outside of
+//! callgrind. What remains is how many replies a read finds, which is up to the scheduler: so the
+//! median of several runs counts, and the spread is shown.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `arguments` | the command line |
+//! | `callgrind` | one run of the probe under valgrind |
+//! | `probe` | what is counted: many tasks that send GETs |
+//! | `kept` | the figures in the repository |
+
+mod arguments;
+mod callgrind;
+mod kept;
+mod probe;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, HELP, Wish};
+use callgrind::Callgrind;
+use kept::Kept;
+use support::redis_server::{RedisServer, RedisServerOptions};
+use support::waiting::{Failure, Result};
+
+/// What is measured.
+pub(crate) const DOORS: [&str; 2] = ["client", "router"];
+
+fn main() -> ExitCode {
+    let done = match arguments::parse(std::env::args().skip(1)) {
+        Ok(Wish::Help) => {
+            println!("{HELP}");
+            Ok(true)
+        }
+        Ok(Wish::Probe(probe)) => probe.run().map(|()| true),
+        Ok(Wish::Count(arguments)) => count(&arguments),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// False: a figure is worse than the one kept.
+fn count(arguments: &Arguments) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _entered = runtime.enter();
+    let options = RedisServerOptions::default().volatile();
+    let server = runtime.block_on(RedisServer::start(options))?;
+    let callgrind = Callgrind {
+        port: server.port(),
+        commands: arguments.commands,
+    };
+    let mut kept = Kept::read()?;
+    let mut fine = true;
+    println!("instructions per GET of 64 bytes, 64 tasks, one server:");
+    for door in DOORS {
+        let mut figures = Vec::new();
+        for round in 1..=arguments.rounds {
+            eprintln!("  {door}, round {round} of {} ...", arguments.rounds);
+            figures.push(callgrind.per_command(door)?);
+        }
+        figures.sort_unstable();
+        let median = figures[figures.len() / 2];
+        let (least, most) = (figures[0], figures[figures.len() - 1]);
+        let verdict = kept.judge(door, median)?;
+        println!("  {door:<7} {median:>6}  ({least}–{most})  {verdict}");
+        fine &= verdict.is_fine();
+        kept.set(door, median);
+    }
+    if arguments.keep {
+        kept.write()?;
+        println!("kept in {}", kept::PATH);
+        return Ok(true);
+    }
+    if !fine {
+        return Err(Failure::new(format!(
+            "a command costs over {} % more than the figure kept in {}: make it cheaper, or keep \
+             the new one by `make bench-instructions ARGS=--keep` in a commit that says why",
+            kept::TOLERANCE_PERCENT,
+            kept::PATH
+        )));
+    }
+    Ok(fine)
+}

@@ -1,0 +1,100 @@
+//! What is counted: [`Probe`].
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::Addr;
+use everlink::redis::{AnyRouter, Client, Command, Config, Standalone, Value, cmd};
+
+use crate::support::waiting::{Failure, Result};
+
+const TASKS: usize = 64;
+
+/// Many tasks on one thread, each sending one GET after the other.
+pub(crate) struct Probe {
+    pub(crate) through_router: bool,
+    pub(crate) port: u16,
+    /// Of all tasks together.
+    pub(crate) commands: u64,
+}
+
+#[derive(Clone)]
+enum Door {
+    Client(Client),
+    Router(Addr<Standalone>),
+}
+
+impl Probe {
+    /// # Errors
+    /// A command failed, or gave another value than the one that was set.
+    pub(crate) fn run(self) -> Result<()> {
+        actix::System::new().block_on(self.send_all())
+    }
+
+    async fn send_all(self) -> Result<()> {
+        let config = Config::from_url(&format!("redis://127.0.0.1:{}", self.port));
+        // Under valgrind everything takes fifty times as long.
+        let config = config
+            .map_err(failure)?
+            .command_timeout(Duration::from_secs(60));
+        let client = Client::open(config).await.map_err(failure)?;
+        client
+            .ready(Duration::from_secs(60))
+            .await
+            .map_err(failure)?;
+        let value = "v".repeat(64);
+        for task in 0..TASKS {
+            let set = cmd("SET").arg(key(task)).arg(&value);
+            client.query::<()>(set).await.map_err(failure)?;
+        }
+        let door = match client.router() {
+            AnyRouter::Standalone(router) if self.through_router => Door::Router(router.clone()),
+            _ => Door::Client(client.clone()),
+        };
+        let left = Rc::new(Cell::new(self.commands));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| actix::spawn(send_some(door.clone(), key(task), Rc::clone(&left))))
+            .collect();
+        for task in tasks {
+            task.await.map_err(failure)??;
+        }
+        client
+            .shutdown(Duration::from_secs(5))
+            .await
+            .map_err(failure)?;
+        Ok(())
+    }
+}
+
+async fn send_some(door: Door, key: String, left: Rc<Cell<u64>>) -> Result<()> {
+    while let Some(rest) = left.get().checked_sub(1) {
+        left.set(rest);
+        let command = cmd("GET").arg(&key);
+        let value = door.send(command).await?;
+        if value.as_bytes().map_or(0, |bytes| bytes.len()) != 64 {
+            return Err(Failure::new(format!("another value: {value:?}")));
+        }
+    }
+    Ok(())
+}
+
+impl Door {
+    async fn send(&self, command: Command) -> Result<Value> {
+        match self {
+            Self::Client(client) => client.call(command).await.map_err(failure),
+            Self::Router(router) => {
+                let answer = router.send(command).await.map_err(failure)?;
+                answer.map_err(failure)
+            }
+        }
+    }
+}
+
+fn key(task: usize) -> String {
+    format!("key:{task}")
+}
+
+fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}
