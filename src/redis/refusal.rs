@@ -70,11 +70,11 @@ fn proves_not_begun(error: &ServerError, slot: Option<Slot>, answered_by: &Endpo
 /// Whether a command runs a script or function that may write.
 pub(crate) fn is_script(command: &Command) -> bool {
     const WRITING: [&str; 3] = ["EVAL", "EVALSHA", "FCALL"];
-    let name = command.name();
-    matches!(name.as_bytes().first(), Some(b'E' | b'e' | b'F' | b'f'))
+    let name = command.name_bytes();
+    matches!(name.first(), Some(b'E' | b'e' | b'F' | b'f'))
         && WRITING
             .iter()
-            .any(|script| name.eq_ignore_ascii_case(script))
+            .any(|script| name.eq_ignore_ascii_case(script.as_bytes()))
 }
 
 impl Outcome {

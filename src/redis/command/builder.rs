@@ -125,7 +125,7 @@ impl Command {
         std::str::from_utf8(self.name_bytes()).expect("the name was a &str, split at spaces")
     }
 
-    pub(super) fn name_bytes(&self) -> &[u8] {
+    pub(crate) fn name_bytes(&self) -> &[u8] {
         self.args().next().unwrap_or_default()
     }
 

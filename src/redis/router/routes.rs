@@ -152,15 +152,14 @@ impl Shared {
             Mode::Standalone => Ok(None),
         };
         let mode = command.own_retry_mode().unwrap_or(self.config.retry.mode);
+        let readonly = spec.is_some_and(CommandSpec::is_readonly);
         let repeatable = match mode {
             RetryMode::Never => false,
-            RetryMode::Safe => {
-                command.is_idempotent() || spec.is_some_and(CommandSpec::is_readonly)
-            }
+            RetryMode::Safe => command.is_idempotent() || readonly,
             RetryMode::AtLeastOnce => true,
         };
         let retry = command.own_retry().cloned();
-        let script = is_script(&command);
+        let script = !readonly && is_script(&command);
         // A timeout beyond what the clock can tell is as good as none.
         let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
         let mut request = Request::new(command.into_wire(), deadline, timeout, responder);
