@@ -23,8 +23,9 @@ use crate::redis::slot::Slot;
 /// the line is written so that it ends where the arguments start.
 const HEADER: usize = 16;
 
-/// What a new command takes: a short command with its key and a small value fit.
-const CAPACITY: usize = 128;
+/// What a new command takes: a short command with its key and a small value fit. Not more than
+/// 120 bytes: up to there glibc keeps what is freed at hand, however many commands are in flight.
+const CAPACITY: usize = 120;
 
 /// A command with this name. A name of several words, such as `CLIENT LIST`, is split at its
 /// spaces; the words after the first become arguments.
