@@ -1,1 +1,100 @@
-fn main() {}
+//! Shows: how fast everlink is, through both of its doors, beside the other Rust clients and the
+//! server's own benchmark tool, on the same real servers, in alternating rounds.
+//!
+//! Run: `make bench`, with `ARGS=--quick` for a short one. It starts its own servers on free
+//! loopback ports and ends them.
+//!
+//! Expect: one line for each workload and door, with the ratio to each peer. Rounds alternate
+//! between clients, so that a slow minute of the machine hits all of them; a ratio is the median of
+//! the rounds' ratios. Figures of one round mean little on a machine that does other work.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `arguments` | the command line |
+//! | `servers` | what is measured against: one server, a cluster, and the data they hold |
+//! | `workload` | what is asked of a client |
+//! | `peers` | every client, behind one trait |
+//! | `stage` | threads: one, a pool, or several with a client each |
+//! | `load`, `histogram`, `usage` | one run of one client, in a process of its own |
+//! | `rounds` | who runs when; medians and ratios |
+//! | `report`, `plot` | table, JSON, SVG |
+
+mod arguments;
+mod histogram;
+mod load;
+mod peers;
+mod plot;
+mod report;
+mod rounds;
+#[path = "../../examples/laboratory/screen.rs"]
+#[allow(
+    dead_code,
+    reason = "written for the demo, of which only a part is used here"
+)]
+mod screen;
+mod servers;
+mod stage;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod usage;
+mod workload;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, HELP, Wish};
+use screen::Screen;
+use servers::Servers;
+use support::waiting::{Failure, Result};
+
+fn main() -> ExitCode {
+    let done = match arguments::parse(std::env::args().skip(1)) {
+        Ok(Wish::Help) => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Ok(Wish::Sample(order)) => load::sample(&order).and_then(|sample| {
+            println!("{}", serde_json::to_string(&sample).map_err(failure)?);
+            Ok(())
+        }),
+        Ok(Wish::Compare(arguments)) => compare(&arguments),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(arguments: &Arguments) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let screen = Screen::new(true);
+    let workloads = workload::all(arguments);
+    let _entered = runtime.enter();
+    let clustered = workloads.iter().any(|workload| workload.cluster);
+    screen.line("starting servers ...");
+    let servers = runtime.block_on(Servers::start(clustered))?;
+    let compared = rounds::run(&servers, &workloads, arguments, &screen)?;
+    screen.end_progress();
+    if arguments.json {
+        println!("{}", report::json(&compared)?);
+    } else {
+        print!("{}", report::table(&compared));
+    }
+    if let Some(path) = &arguments.plot {
+        std::fs::write(path, plot::svg(&compared))?;
+        screen.line(format!("plotted to {path}"));
+    }
+    Ok(())
+}
+
+pub(crate) fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}

@@ -1,0 +1,66 @@
+//! fred.
+
+use fred::clients::Client;
+use fred::interfaces::{ClientLike, KeysInterface, ListInterface};
+use fred::types::config::{Config, Server, ServerConfig};
+use fred::types::{Builder, Value};
+
+use super::{Peer, Target};
+use crate::failure;
+use crate::support::waiting::Result;
+use crate::workload::Call;
+
+#[derive(Clone)]
+pub(crate) struct Fred(Client);
+
+impl Peer for Fred {
+    async fn connect(target: &Target) -> Result<Self> {
+        let server = |port: &u16| Server::new("127.0.0.1", *port);
+        let config = Config {
+            server: if target.cluster {
+                ServerConfig::Clustered {
+                    hosts: target.ports.iter().map(server).collect(),
+                    policy: Default::default(),
+                }
+            } else {
+                ServerConfig::Centralized {
+                    server: server(&target.ports[0]),
+                }
+            },
+            ..Config::default()
+        };
+        let client = Builder::from_config(config).build().map_err(failure)?;
+        client.init().await.map_err(failure)?;
+        Ok(Self(client))
+    }
+
+    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
+        match call {
+            Call::Get(_) => {
+                let value: bytes::Bytes = self.0.get(key).await.map_err(failure)?;
+                Ok(value.len())
+            }
+            Call::Set(_) => {
+                let set = self.0.set::<Value, _, _>(key, value, None, None, false);
+                set.await.map_err(failure)?;
+                Ok(0)
+            }
+            Call::Incr => {
+                self.0.incr::<i64, _>(key).await.map_err(failure)?;
+                Ok(0)
+            }
+            Call::Pipeline(count) => {
+                let pipeline = self.0.pipeline();
+                for _ in 0..count {
+                    pipeline.get::<Value, _>(key).await.map_err(failure)?;
+                }
+                let values: Vec<bytes::Bytes> = pipeline.all().await.map_err(failure)?;
+                Ok(values.len())
+            }
+            Call::Range(_) => {
+                let range = self.0.lrange::<Vec<bytes::Bytes>, _>(key, 0, -1);
+                Ok(range.await.map_err(failure)?.len())
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Every client behind one trait: [`Peer`]; and who takes part: [`Contender`].
+
+mod everlink;
+mod fred;
+mod redis_benchmark;
+mod redis_rs;
+mod rustis;
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use everlink::{ThroughClient, ThroughRouter};
+pub(crate) use fred::Fred;
+pub(crate) use redis_benchmark::benchmark;
+pub(crate) use redis_rs::{Cluster, Manager, Multiplexed};
+pub(crate) use rustis::Rustis;
+
+use crate::support::waiting::Result;
+use crate::workload::{Call, Workload};
+
+/// Where the servers are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Target {
+    /// Of one server, or of the nodes of a cluster.
+    pub(crate) ports: Vec<u16>,
+    pub(crate) cluster: bool,
+}
+
+/// A client as its users use it: cloned for each task.
+pub(crate) trait Peer: Clone + Send + Sync + 'static {
+    /// # Errors
+    /// It does not connect.
+    fn connect(target: &Target) -> impl Future<Output = Result<Self>>;
+
+    /// Does one call, and tells the size of the answer: bytes of a value, elements of a list.
+    ///
+    /// # Errors
+    /// Whatever the client says.
+    fn call(
+        &mut self,
+        call: Call,
+        key: &str,
+        value: &str,
+    ) -> impl Future<Output = Result<usize>> + Send;
+}
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Contender {
+    EverlinkClient,
+    EverlinkRouter,
+    RedisRs,
+    RedisRsManager,
+    RedisRsCluster,
+    Fred,
+    Rustis,
+    RedisBenchmark,
+}
+
+impl Contender {
+    const ALL: [Self; 8] = [
+        Self::EverlinkClient,
+        Self::EverlinkRouter,
+        Self::RedisRs,
+        Self::RedisRsManager,
+        Self::RedisRsCluster,
+        Self::Fred,
+        Self::Rustis,
+        Self::RedisBenchmark,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::EverlinkClient => "everlink Client",
+            Self::EverlinkRouter => "everlink router.send",
+            Self::RedisRs => "redis-rs",
+            Self::RedisRsManager => "redis-rs manager",
+            Self::RedisRsCluster => "redis-rs cluster",
+            Self::Fred => "fred",
+            Self::Rustis => "rustis",
+            Self::RedisBenchmark => "redis-benchmark",
+        }
+    }
+
+    pub(crate) fn is_everlink(self) -> bool {
+        matches!(self, Self::EverlinkClient | Self::EverlinkRouter)
+    }
+
+    /// Everybody who can do this.
+    pub(crate) fn of(workload: &Workload) -> Vec<Self> {
+        let can = |contender: &Self| match contender {
+            Self::EverlinkClient | Self::EverlinkRouter | Self::Fred | Self::Rustis => true,
+            Self::RedisRs | Self::RedisRsManager => !workload.cluster,
+            Self::RedisRsCluster => workload.cluster,
+            Self::RedisBenchmark => redis_benchmark::can(workload),
+        };
+        Self::ALL.into_iter().filter(can).collect()
+    }
+}

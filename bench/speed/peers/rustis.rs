@@ -1,0 +1,57 @@
+//! rustis.
+
+use rustis::client::{BatchPreparedCommand, Client};
+use rustis::commands::{ListCommands, StringCommands};
+use rustis::resp::BulkString;
+
+use super::{Peer, Target};
+use crate::failure;
+use crate::support::waiting::Result;
+use crate::workload::Call;
+
+#[derive(Clone)]
+pub(crate) struct Rustis(Client);
+
+impl Peer for Rustis {
+    async fn connect(target: &Target) -> Result<Self> {
+        let hosts: Vec<_> = (target.ports.iter())
+            .map(|port| format!("127.0.0.1:{port}"))
+            .collect();
+        let scheme = if target.cluster {
+            "redis+cluster"
+        } else {
+            "redis"
+        };
+        let url = format!("{scheme}://{}", hosts.join(","));
+        Client::connect(url).await.map(Self).map_err(failure)
+    }
+
+    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
+        match call {
+            Call::Get(_) => {
+                let value: BulkString = self.0.get(key).await.map_err(failure)?;
+                Ok(value.len())
+            }
+            Call::Set(_) => {
+                self.0.set(key, value).await.map_err(failure)?;
+                Ok(0)
+            }
+            Call::Incr => {
+                self.0.incr(key).await.map_err(failure)?;
+                Ok(0)
+            }
+            Call::Pipeline(count) => {
+                let mut pipeline = self.0.create_pipeline();
+                for _ in 0..count {
+                    pipeline.get::<BulkString>(key).queue();
+                }
+                let values: Vec<BulkString> = pipeline.execute().await.map_err(failure)?;
+                Ok(values.len())
+            }
+            Call::Range(_) => {
+                let values: Vec<BulkString> = self.0.lrange(key, 0, -1).await.map_err(failure)?;
+                Ok(values.len())
+            }
+        }
+    }
+}
