@@ -1,5 +1,6 @@
 //! One command on its way, with the promise to answer it exactly once: [`Request`].
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,15 @@ pub(crate) type Answer = Result<Value>;
 
 /// A command on its way. It resolves exactly once: whoever drops it without an answer answers
 /// with an error that says what can be known.
+///
+/// On its way it is moved a dozen times, through the lane and what is in flight: one allocation
+/// costs less than to move 200 bytes so often.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct Request(Box<Parts>);
+
+/// What there is to know of a [`Request`].
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) wire: Wire,
     /// The slot of its keys; none for a command without a key.
     pub(crate) slot: Option<Slot>,
@@ -92,7 +100,7 @@ impl Request {
         timeout: Duration,
         responder: Responder,
     ) -> Self {
-        Self {
+        Self(Box::new(Parts {
             wire,
             slot: None,
             repeatable: false,
@@ -109,7 +117,7 @@ impl Request {
             perhaps_sent: false,
             mark: Mark::default(),
             responder,
-        }
+        }))
     }
 
     /// What it takes of a bound: its bytes, and what keeping it costs.
@@ -117,7 +125,7 @@ impl Request {
         let refusal = self.refusal.as_ref().map_or(0, |refusal| {
             refusal.error.as_bytes().len() + size_of::<Refusal>()
         });
-        self.wire.as_bytes().len() + size_of::<Self>() + refusal
+        self.wire.as_bytes().len() + size_of::<Parts>() + refusal
     }
 
     /// What says when it is sent again.
@@ -214,6 +222,20 @@ impl Request {
             Responder::Part(gather, index) => gather.put(index, answer),
             Responder::Nobody => {}
         }
+    }
+}
+
+impl Deref for Request {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 }
 
