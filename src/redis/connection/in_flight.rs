@@ -69,6 +69,13 @@ impl InFlight {
         self.entries.len()
     }
 
+    /// How many replies are given out at once. Then the callers run, and what they send next is
+    /// written while the server still works on the rest: neither waits for the other. A third
+    /// is best by measurement; fewer than 4 cost more writes than they gain.
+    pub(crate) fn wave(&self) -> usize {
+        (self.len() / 3).clamp(4, 64)
+    }
+
     /// All that is kept here, in bytes: requests, and places for replies that are nobody's.
     pub(crate) fn held(&self) -> usize {
         self.weight + self.places * PLACE

@@ -52,6 +52,8 @@ pub(crate) struct Pump {
     stream: Box<dyn Stream>,
     decoder: Decoder,
     unread: BytesMut,
+    /// A wave ended before all replies were looked at.
+    has_unanswered: bool,
     unwritten: BytesMut,
     /// The stream may keep what it took for itself, as TLS does, until it is flushed.
     unflushed: bool,
@@ -83,6 +85,7 @@ impl Pump {
             stream: exchange.stream,
             decoder,
             unread: exchange.unread,
+            has_unanswered: false,
             unwritten: BytesMut::new(),
             unflushed: false,
             in_flight: InFlight::default(),
@@ -107,7 +110,8 @@ impl Pump {
                 Ok(more) => busy = more,
                 Err(cause) => return Poll::Ready(cause),
             }
-            if !busy {
+            // After a wave, callers run before the next one.
+            if !busy || self.has_unanswered {
                 break;
             }
         }
@@ -148,8 +152,30 @@ impl Pump {
         );
     }
 
-    /// Reads what is there, and answers whom it concerns. True: there may be more.
+    /// Reads what is there, and answers whom it concerns, a wave of them. True: there may be more.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
+        // What was read before comes first.
+        if !std::mem::take(&mut self.has_unanswered) && !self.fill(cx, now)? {
+            return Ok(false);
+        }
+        for _ in 0..self.in_flight.wave() {
+            match self.decoder.decode(&mut self.unread) {
+                Ok(Some(reply)) => self.answer(reply)?,
+                Ok(None) => {
+                    if self.unread.is_empty() && self.unread.capacity() > KEEP_BUFFER {
+                        self.unread = BytesMut::new();
+                    }
+                    return Ok(true);
+                }
+                Err(error) => return Err(Cause::new(CauseKind::Protocol, error.to_string())),
+            }
+        }
+        self.has_unanswered = true;
+        Ok(true)
+    }
+
+    /// Reads once. False: nothing was there.
+    fn fill(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
         // What a header announces is believed piece by piece.
         let most = self.config.buffers.read_bytes.max(READ_CHUNK);
         let wanted = self.decoder.missing().clamp(READ_CHUNK, most);
@@ -167,16 +193,6 @@ impl Pump {
         self.vigil.heard(now);
         if self.lane.is_suspect() {
             self.lane.set_suspect(false);
-        }
-        while let Some(reply) = self
-            .decoder
-            .decode(&mut self.unread)
-            .map_err(|error| Cause::new(CauseKind::Protocol, error.to_string()))?
-        {
-            self.answer(reply)?;
-        }
-        if self.unread.is_empty() && self.unread.capacity() > KEEP_BUFFER {
-            self.unread = BytesMut::new();
         }
         Ok(true)
     }
