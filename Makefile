@@ -20,7 +20,7 @@ FROM ?= 0
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := decode oracles topology redirect configuration
 
-.PHONY: help setup demo test simulate chaos soak matrix fuzz bench bench-instructions bench-recovery lint format-check clippy doc examples ci
+.PHONY: help setup demo test simulate chaos soak matrix fuzz bench bench-instructions lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -65,9 +65,6 @@ bench-instructions: setup ## instructions per command, compared with bench/instr
 	@scripts/setup --valgrind
 	@$(WITH_SERVER) cargo run --release --locked --manifest-path bench/Cargo.toml --no-default-features \
 	  --bin instructions -- $(ARGS)
-
-bench-recovery: setup ## restart, failover, stalls, double execution, memory, against other clients (ARGS=--quick)
-	@$(WITH_SERVER) cargo run --release --locked --manifest-path bench/Cargo.toml --bin speed -- recovery $(ARGS)
 
 lint: format-check clippy doc examples ## format, clippy, docs and examples, without warnings
 

@@ -164,3 +164,19 @@ proptest! {
         prop_assert_eq!(real.held(), 0);
     }
 }
+
+#[test]
+fn a_wave_is_a_third_of_what_is_in_flight_within_bounds() {
+    let wave_of = |count: u64| {
+        let now = tokio::time::Instant::now().into_std();
+        let mut in_flight = InFlight::default();
+        for id in 0..count {
+            in_flight.push(Expected::Request(request(id, 1, now)), 10);
+        }
+        in_flight.wave()
+    };
+    assert_eq!(
+        [0, 8, 12, 64, 192, 1_000].map(wave_of),
+        [4, 4, 4, 21, 64, 64]
+    );
+}
