@@ -25,19 +25,19 @@ pub(crate) fn benchmark(
     servers: &[u32],
 ) -> Result<Sample> {
     // Its run is measured in commands, not in time: first it tells how many it can do.
-    let trial = run(target, workload, workload.tasks as u64 * 20)?;
+    let least = workload.tasks as u64 * 20 * workload.commands_per_call() as u64;
+    let trial = run(target, workload, least)?;
     let wanted = (trial.per_second * time.as_secs_f64()) as u64;
     let seen = Seen::now(servers);
     let before = usage::children();
     let began = Instant::now();
-    let told = run(target, workload, wanted.max(workload.tasks as u64 * 20))?;
+    let told = run(target, workload, wanted.max(least))?;
     let cpu = usage::children() - before;
-    let calls = told.calls as f64 / workload.commands_per_call();
     Ok(Sample {
         per_second: told.per_second / workload.commands_per_call(),
         p50_us: told.p50_ms * 1_000.0,
         p99_us: told.p99_ms * 1_000.0,
-        cpu_us: cpu.as_secs_f64() * 1e6 / calls,
+        cpu_us: cpu.as_secs_f64() * 1e6 / told.calls as f64,
         server_busy: seen.busy_since(servers, began.elapsed()),
     })
 }
