@@ -163,8 +163,10 @@ mod tests {
     }
 
     fn start() -> Instant {
-        // The only clock read: instants have no other origin.
-        #[allow(clippy::disallowed_methods)]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the only clock read: instants have no other origin"
+        )]
         Instant::now()
     }
 

@@ -135,8 +135,10 @@ mod tests {
     use super::*;
 
     fn start() -> Instant {
-        // The only clock read: instants have no other origin.
-        #[allow(clippy::disallowed_methods)]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the only clock read: instants have no other origin"
+        )]
         Instant::now()
     }
 

@@ -76,8 +76,10 @@ impl World {
             life: Life::new(settings.clone(), StdRng::seed_from_u64(seed)),
             settings,
             rng,
-            // The only clock read: instants have no other origin.
-            #[allow(clippy::disallowed_methods)]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the only clock read: instants have no other origin"
+            )]
             now: Instant::now(),
             child: None,
             aborted: false,

@@ -32,8 +32,10 @@ impl Link {
         };
         Self {
             life: Life::new(settings, StdRng::seed_from_u64(1)),
-            // The only clock read: instants have no other origin.
-            #[allow(clippy::disallowed_methods)]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the only clock read: instants have no other origin"
+            )]
             now: Instant::now(),
             told: String::new(),
         }

@@ -7,8 +7,10 @@ pub(super) const fn ms(millis: u64) -> Duration {
 }
 
 pub(super) fn start() -> Instant {
-    // The only clock read: instants have no other origin.
-    #[allow(clippy::disallowed_methods)]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only clock read: instants have no other origin"
+    )]
     Instant::now()
 }
 

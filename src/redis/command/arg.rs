@@ -270,7 +270,7 @@ collection! {
 macro_rules! tuple {
     ($($member:ident)+) => {
         impl<$($member: ToArgs),+> ToArgs for ($($member,)+) {
-            #[allow(non_snake_case)]
+            #[allow(non_snake_case, reason = "each variable is named for its type")]
             fn write_args(&self, out: &mut ArgWriter<'_>) {
                 let ($($member,)+) = self;
                 $($member.write_args(out);)+
