@@ -213,11 +213,14 @@ impl NodeFaults {
             }
             let mut wait = Wait::up_to(Duration::from_secs(20), "a slot that moves at once");
             loop {
-                let owner = self.cluster.primary_of_slot(*slot).await?;
-                if owner == to {
-                    break;
-                }
-                wait.again(format!("node {owner}")).await?;
+                // The nodes are asked one after the other: while the slot moves, none may seem to
+                // have it.
+                let seen = match self.cluster.primary_of_slot(*slot).await {
+                    Ok(owner) if owner == to => break,
+                    Ok(owner) => format!("node {owner}"),
+                    Err(failure) => failure.to_string(),
+                };
+                wait.again(seen).await?;
             }
         }
         Ok(())
