@@ -40,6 +40,7 @@ use std::process::{Command, ExitCode};
 use std::rc::Rc;
 use std::time::Duration;
 
+use everlink::event::LinkState;
 use everlink::policy::BreakerSettings;
 use everlink::redis::{Client, Config};
 use everlink::registry::Registry;
@@ -53,7 +54,7 @@ use process::Holdings;
 use report::Report;
 use round::Lab;
 use support::redis_cluster::{RedisCluster, RedisClusterOptions};
-use support::waiting::{Failure, Result};
+use support::waiting::{Failure, Result, Wait};
 
 /// What the fixtures start, if it is set.
 const SERVER: &str = "EVERLINK_REDIS_SERVER";
@@ -165,6 +166,7 @@ async fn run(arguments: &Arguments, screen: &Rc<Screen>) -> Result<Report> {
         .await?;
         let done = Instant::now() >= ends;
         if arguments.soak {
+            settle(&lab).await?;
             let holdings = Holdings::take().await?;
             screen.announce(&format!("after round {}: {holdings:?}", number + 1));
             report.holdings.push(holdings);
@@ -182,13 +184,29 @@ async fn run(arguments: &Arguments, screen: &Rc<Screen>) -> Result<Report> {
     let summary = lab.client.shutdown(Duration::from_secs(5)).await;
     summary.map_err(failure)?;
     drop(lab.client);
-    lab.network.wait_until_quiet().await?;
+    lab.network.wait_for_connections(0).await?;
     let left = process::sockets()?;
     if left > sockets {
         let what = format!("{left} sockets after the client has ended, {sockets} before it began");
         report.findings.broken(Promise::BackToBaseline, what);
     }
     Ok(report)
+}
+
+/// Waits until the client holds what it always holds: one connection to each node. A second one
+/// that is never given up ends the run here.
+async fn settle(lab: &Lab) -> Result<()> {
+    let mut wait = Wait::up_to(Duration::from_secs(40), "all links to be up");
+    loop {
+        let links = lab.client.status().await.map_err(failure)?;
+        let down = links.iter().find(|link| link.state != LinkState::Up);
+        let Some(down) = down else {
+            break;
+        };
+        wait.again(format!("{} is {:?}", down.link, down.state))
+            .await?;
+    }
+    lab.network.wait_for_connections(1).await
 }
 
 /// Many calls here have 200 ms, less than most stalls of the network last. With the usual 5 s for which

@@ -83,16 +83,15 @@ impl Network {
             .map_or(Ok(()), FaultProxy::accept)
     }
 
-    /// Waits until the last connection through a proxy is gone.
+    /// Waits until each proxy carries so many connections.
     ///
     /// # Errors
-    /// It stays for 10 s.
-    pub(crate) async fn wait_until_quiet(&self) -> Result<()> {
+    /// It is not so after 10 s.
+    pub(crate) async fn wait_for_connections(&self, each: usize) -> Result<()> {
         for proxy in self.proxies.iter().flatten() {
+            let what = format!("{each} connection(s) through a proxy");
             proxy
-                .wait_until("the last connection to end", |proxy| {
-                    proxy.open_connections() == 0
-                })
+                .wait_until(&what, |proxy| proxy.open_connections() == each)
                 .await?;
         }
         Ok(())
