@@ -22,9 +22,11 @@ const ORDER: [&[&str]; 12] = [
 ];
 
 /// The same within `redis`.
-const REDIS_ORDER: [&[&str]; 15] = [
+const REDIS_ORDER: [&[&str]; 17] = [
     &["value", "error"],
     &["slot"],
+    &["spares"],
+    &["awaited"],
     &["resp"],
     &["from_value"],
     &["retry"],

@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     slow_after: Option<Duration>,
     born: Instant,
     now: Instant,
+    /// Milliseconds from `born` to `now`; starts again after 49 days.
+    at: u32,
     epoch: u32,
     results: Results,
     tell_at: Instant,
@@ -54,6 +56,7 @@ impl Tally {
             circuit,
             born: now,
             now,
+            at: 0,
             results: Results::default(),
             tell_at: now,
         }
@@ -62,6 +65,8 @@ impl Tally {
     /// A turn of the connection begins.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.now = now;
+        let life = now.saturating_duration_since(self.born);
+        self.at = (life.as_millis() & u128::from(u32::MAX)) as u32;
         let Some(circuit) = &self.circuit else {
             return;
         };
@@ -73,12 +78,14 @@ impl Tally {
     }
 
     /// A call is written.
+    #[inline]
     pub(crate) fn written(&self, mark: &mut Mark) {
         mark.epoch = self.epoch;
-        mark.at = self.millis();
+        mark.at = self.at;
     }
 
     /// A call was answered, whatever the answer says.
+    #[inline]
     pub(crate) fn answered(&mut self, mark: &mut Mark) {
         let slow = self
             .slow_after
@@ -128,12 +135,7 @@ impl Tally {
     }
 
     fn in_flight(&self, mark: &Mark) -> Duration {
-        Duration::from_millis(self.millis().wrapping_sub(mark.at).into())
-    }
-
-    /// Milliseconds of its life; starts again after 49 days.
-    fn millis(&self) -> u32 {
-        (self.now.saturating_duration_since(self.born).as_millis() & u128::from(u32::MAX)) as u32
+        Duration::from_millis(self.at.wrapping_sub(mark.at).into())
     }
 }
 

@@ -165,6 +165,7 @@ impl Lane {
 
     /// Lets a request wait here, or answers it with *not sent* and why. While the link is up its
     /// circuit breaker is asked first.
+    #[inline]
     pub(crate) fn submit(&self, mut request: Request) -> Submitted {
         // It may have been a probe of another link.
         request.mark = Mark::default();
@@ -179,6 +180,7 @@ impl Lane {
         self.push(request, false)
     }
 
+    #[inline]
     fn push(&self, mut request: Request, ask: bool) -> Submitted {
         let mut state = self.lock();
         let submitted = match state.phase {
@@ -218,6 +220,7 @@ impl Lane {
     }
 
     /// Why a request cannot wait here; none if it can.
+    #[inline]
     fn refusal(&self, state: &State, weight: usize) -> Option<ErrorKind> {
         match &state.phase {
             Phase::Up | Phase::Finishing | Phase::Closed => {}

@@ -19,6 +19,8 @@
 //! | --- | --- | --- |
 //! | `value`, `error` | replies, and what can go wrong | yes |
 //! | `slot` | hash slots and hash tags | yes |
+//! | `spares` | what finished commands leave for the next ones | yes |
+//! | `awaited` | one answer on its way to its caller | |
 //! | [`resp`] | from bytes to replies, within limits | yes |
 //! | [`from_value`] | from replies to Rust values | yes |
 //! | `retry` | when a command is sent again: the settings | yes |
@@ -33,6 +35,7 @@
 //! | `connection` | one socket's life: dial, handshake, pump | |
 //! | `router` | from a caller to the right connection | |
 
+mod awaited;
 pub mod cluster;
 pub mod command;
 pub mod config;
@@ -48,6 +51,7 @@ pub mod resp;
 mod retry;
 mod router;
 mod slot;
+mod spares;
 mod value;
 
 pub use command::{Command, Pipeline, ToArgs, cmd, pipe};

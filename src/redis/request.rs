@@ -9,22 +9,28 @@ use tokio::sync::oneshot;
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::link::Mark;
+pub(crate) use crate::redis::awaited::Answer;
+use crate::redis::awaited::Answerer;
 use crate::redis::command::Wire;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::retry::{Failure, RetryPolicy};
 use crate::redis::slot::Slot;
+use crate::redis::spares::Spares;
 use crate::redis::value::{ServerError, Value};
-
-/// What a caller gets for one command.
-pub(crate) type Answer = Result<Value>;
 
 /// A command on its way. It resolves exactly once: whoever drops it without an answer answers
 /// with an error that says what can be known.
 ///
-/// On its way it is moved a dozen times, through the lane and what is in flight: one allocation
-/// costs less than to move 200 bytes so often.
+/// On its way it is moved a dozen times, through the lane and what is in flight: a box costs less
+/// than to move 200 bytes so often, and the next request of the thread uses it again.
 #[derive(Debug)]
-pub(crate) struct Request(Box<Parts>);
+pub(crate) struct Request(Option<Box<Parts>>);
+
+const WHOLE: &str = "a request keeps its parts until it is dropped";
+
+thread_local! {
+    static BOXES: Spares<Box<Parts>> = const { Spares::new() };
+}
 
 /// What there is to know of a [`Request`].
 #[derive(Debug)]
@@ -85,7 +91,9 @@ pub(crate) struct Refusal {
 /// Where an answer goes.
 #[derive(Debug)]
 pub(crate) enum Responder {
-    /// A caller that waits: a client call, or the mailbox's own sender.
+    /// A caller of a client.
+    Caller(Answerer),
+    /// A mailbox's own sender.
     One(oneshot::Sender<Answer>),
     /// One part of a pipeline.
     Part(Arc<Gather>, usize),
@@ -94,13 +102,14 @@ pub(crate) enum Responder {
 }
 
 impl Request {
+    #[inline]
     pub(crate) fn new(
         wire: Wire,
         deadline: Instant,
         timeout: Duration,
         responder: Responder,
     ) -> Self {
-        Self(Box::new(Parts {
+        let parts = Parts {
             wire,
             slot: None,
             repeatable: false,
@@ -117,10 +126,18 @@ impl Request {
             perhaps_sent: false,
             mark: Mark::default(),
             responder,
+        };
+        Self(Some(match BOXES.try_with(Spares::take) {
+            Ok(Some(mut spare)) => {
+                *spare = parts;
+                spare
+            }
+            Ok(None) | Err(_) => Box::new(parts),
         }))
     }
 
     /// What it takes of a bound: its bytes, and what keeping it costs.
+    #[inline]
     pub(crate) fn weight(&self) -> usize {
         let refusal = self.refusal.as_ref().map_or(0, |refusal| {
             refusal.error.as_bytes().len() + size_of::<Refusal>()
@@ -129,11 +146,13 @@ impl Request {
     }
 
     /// What says when it is sent again.
+    #[inline]
     pub(crate) fn policy<'a>(&'a self, configured: &'a RetryPolicy) -> &'a RetryPolicy {
         self.retry.as_deref().unwrap_or(configured)
     }
 
     /// It is written now: until when must it be answered?
+    #[inline]
     pub(crate) fn begin_attempt(&mut self, now: Instant, configured: &RetryPolicy) {
         if let Some(timeout) = self.policy(configured).attempt_timeout
             && self.repeatable
@@ -144,14 +163,17 @@ impl Request {
     }
 
     /// Nobody waits for the answer any more.
+    #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
         match &self.responder {
+            Responder::Caller(answerer) => answerer.is_abandoned(),
             Responder::One(sender) => sender.is_closed(),
             Responder::Part(gather, _) => gather.is_abandoned(),
             Responder::Nobody => false,
         }
     }
 
+    #[inline]
     pub(crate) fn resolve(mut self, answer: Answer) {
         self.answer(answer);
     }
@@ -215,8 +237,10 @@ impl Request {
         }
     }
 
+    #[inline]
     fn answer(&mut self, answer: Answer) {
         match std::mem::replace(&mut self.responder, Responder::Nobody) {
+            Responder::Caller(answerer) => answerer.give(answer),
             // An error means that the caller has gone; nobody to tell.
             Responder::One(sender) => drop(sender.send(answer)),
             Responder::Part(gather, index) => gather.put(index, answer),
@@ -228,24 +252,34 @@ impl Request {
 impl Deref for Request {
     type Target = Parts;
 
+    #[inline]
     fn deref(&self) -> &Parts {
-        &self.0
+        self.0.as_ref().expect(WHOLE)
     }
 }
 
 impl DerefMut for Request {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Parts {
-        &mut self.0
+        self.0.as_mut().expect(WHOLE)
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if let Responder::Nobody = self.responder {
-            return;
+        if !matches!(self.responder, Responder::Nobody) {
+            let error = self.error(ErrorKind::Stopped, self.outcome_without_reply(), None);
+            self.answer(Err(error));
         }
-        let error = self.error(ErrorKind::Stopped, self.outcome_without_reply(), None);
-        self.answer(Err(error));
+        if let Some(mut parts) = self.0.take() {
+            std::mem::take(&mut parts.wire).recycle();
+            if parts.retry.is_some() || parts.refusal.is_some() {
+                (parts.retry, parts.refusal) = (None, None);
+            }
+            parts.mark = Mark::default();
+            // An error means that the thread ends.
+            let _ = BOXES.try_with(|boxes| boxes.keep(parts));
+        }
     }
 }
 

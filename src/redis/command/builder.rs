@@ -18,14 +18,21 @@ use bytes::Bytes;
 use crate::redis::command::arg::{ArgWriter, Decimal, ToArgs};
 use crate::redis::retry::{RetryMode, RetryPolicy};
 use crate::redis::slot::Slot;
+use crate::redis::spares::Spares;
 
 /// Room in front of the arguments for `*<count>\r\n`, whose length is known only at the end:
 /// the line is written so that it ends where the arguments start.
 const HEADER: usize = 16;
 
-/// What a new command takes: a short command with its key and a small value fit. Not more than
-/// 120 bytes: up to there glibc keeps what is freed at hand, however many commands are in flight.
+/// What a new buffer takes: a short command with its key and a small value fit.
 const CAPACITY: usize = 120;
+
+/// Larger buffers are not kept for the next command.
+const KEEP_CAPACITY: usize = 1024;
+
+thread_local! {
+    static BUFFERS: Spares<Vec<u8>> = const { Spares::new() };
+}
 
 /// A command with this name. A name of several words, such as `CLIENT LIST`, is split at its
 /// spaces; the words after the first become arguments.
@@ -58,7 +65,7 @@ pub struct Command {
 impl Command {
     /// The same as [`cmd`].
     pub fn new(name: &str) -> Self {
-        let mut buf = Vec::with_capacity(CAPACITY.max(HEADER + name.len() + CAPACITY / 2));
+        let mut buf = spare_buffer();
         buf.extend_from_slice(b"              \r\n");
         let mut command = Self {
             buf,
@@ -126,6 +133,7 @@ impl Command {
         std::str::from_utf8(self.name_bytes()).expect("the name was a &str, split at spaces")
     }
 
+    #[inline]
     pub(crate) fn name_bytes(&self) -> &[u8] {
         self.args().next().unwrap_or_default()
     }
@@ -161,16 +169,19 @@ impl Command {
     }
 
     /// What [`Command::timeout`] was given.
+    #[inline]
     pub fn own_timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
     /// What [`Command::retry_mode`] was given, or else the mode of the policy that
     /// [`Command::retry`] was given.
+    #[inline]
     pub fn own_retry_mode(&self) -> Option<RetryMode> {
         self.retry_mode.or_else(|| Some(self.retry.as_ref()?.mode))
     }
 
+    #[inline]
     pub(crate) fn own_retry(&self) -> Option<&Arc<RetryPolicy>> {
         self.retry.as_ref()
     }
@@ -190,15 +201,18 @@ impl Command {
     }
 
     /// Whether [`Command::idempotent`] was called.
+    #[inline]
     pub fn is_idempotent(&self) -> bool {
         self.idempotent
     }
 
+    #[inline]
     pub(crate) fn made(&self) -> Instant {
         self.made
     }
 
     /// The slot of the key that [`Command::route_by`] was given.
+    #[inline]
     pub fn own_route(&self) -> Option<Slot> {
         self.route
     }
@@ -209,6 +223,7 @@ impl Command {
     }
 
     /// The encoded command, without a copy.
+    #[inline]
     pub fn into_wire(self) -> Wire {
         Wire {
             buf: self.buf,
@@ -221,8 +236,16 @@ impl Command {
         self.write_header();
     }
 
+    #[inline]
     fn write_header(&mut self) {
         let header = &mut self.buf[..HEADER];
+        if self.count < 10 {
+            // As nearly always: one store.
+            let line = [b'*', b'0' + self.count as u8, b'\r', b'\n'];
+            header[HEADER - line.len()..].copy_from_slice(&line);
+            self.start = (HEADER - line.len()) as u8;
+            return;
+        }
         let start = Decimal::write(self.count as u128, &mut header[..HEADER - 2]) - 1;
         header[start] = b'*';
         // Lossless: it is less than HEADER.
@@ -288,7 +311,7 @@ impl fmt::Debug for Args<'_> {
 }
 
 /// An encoded command, ready for the socket. `Debug` shows only its length.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Wire {
     buf: Vec<u8>,
     start: usize,
@@ -304,6 +327,7 @@ impl Wire {
     }
 
     /// The bytes to write.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.buf[self.start..]
     }
@@ -312,6 +336,23 @@ impl Wire {
     pub fn into_bytes(self) -> Bytes {
         Bytes::from(self.buf).split_off(self.start)
     }
+
+    /// It is not needed any more: its buffer is for the next command of this thread.
+    #[inline]
+    pub(crate) fn recycle(mut self) {
+        if (CAPACITY..=KEEP_CAPACITY).contains(&self.buf.capacity()) {
+            self.buf.clear();
+            // An error means that the thread ends.
+            let _ = BUFFERS.try_with(|buffers| buffers.keep(self.buf));
+        }
+    }
+}
+
+/// An empty buffer that an earlier command left, or a new one.
+#[inline]
+fn spare_buffer() -> Vec<u8> {
+    let spare = BUFFERS.try_with(Spares::take).ok().flatten();
+    spare.unwrap_or_else(|| Vec::with_capacity(CAPACITY))
 }
 
 impl AsRef<[u8]> for Wire {

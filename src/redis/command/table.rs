@@ -36,6 +36,7 @@ struct Entry {
 struct PackedName(NonZeroU128);
 
 impl PackedName {
+    #[inline]
     fn new(name: &[u8]) -> Option<Self> {
         if name.len() > 15 {
             return None;
@@ -47,6 +48,7 @@ impl PackedName {
     }
 
     /// Where to look for it first, in an index of this length, a power of two.
+    #[inline]
     fn place(self, places: usize) -> usize {
         let folded = self.0.get() as u64 ^ (self.0.get() >> 64) as u64;
         // The multiplier of Fibonacci hashing; its upper bits depend on all of `folded`.
@@ -128,6 +130,7 @@ impl CommandTable {
     /// known. None for an unknown command.
     ///
     /// Nothing is allocated: this is asked once for each command that is sent.
+    #[inline]
     pub fn find(&self, command: &Command) -> Option<&CommandSpec> {
         let name = command.name_bytes();
         let spec = match PackedName::new(name) {
@@ -160,6 +163,7 @@ impl CommandTable {
     ///
     /// # Errors
     /// As above.
+    #[inline]
     pub fn slot_with(spec: Option<&CommandSpec>, command: &Command) -> Result<Option<Slot>> {
         if let Some(slot) = command.own_route() {
             return Ok(Some(slot));
@@ -175,6 +179,7 @@ impl CommandTable {
         self.entries.iter().map(|entry| (&*entry.name, &entry.spec))
     }
 
+    #[inline]
     fn find_short(&self, name: PackedName) -> Option<&CommandSpec> {
         let mut at = name.place(self.short.len());
         loop {

@@ -11,6 +11,7 @@ use crate::redis::command::spec::{CommandSpec, Refusal};
 ///
 /// `spec` is what [`CommandTable::find`](crate::redis::command::CommandTable::find) gave. With it,
 /// an ordinary command costs one comparison.
+#[inline]
 pub fn unsuitable(command: &Command, spec: Option<&CommandSpec>) -> Option<&'static str> {
     let refusal = match spec {
         Some(spec) => spec.refusal()?,

@@ -72,11 +72,13 @@ impl InFlight {
     /// How many replies are given out at once. Then the callers run, and what they send next is
     /// written while the server still works on the rest: neither waits for the other. A third
     /// is best by measurement; fewer than 4 cost more writes than they gain.
+    #[inline]
     pub(crate) fn wave(&self) -> usize {
         (self.len() / 3).clamp(4, 64)
     }
 
     /// All that is kept here, in bytes: requests, and places for replies that are nobody's.
+    #[inline]
     pub(crate) fn held(&self) -> usize {
         self.weight + self.places * PLACE
     }
@@ -92,6 +94,7 @@ impl InFlight {
     }
 
     /// Whether a request of this weight keeps the bound; one always fits.
+    #[inline]
     pub(crate) fn has_room_for(&self, weight: usize, limits: &Limits) -> bool {
         self.weight == 0 || (self.held() + weight <= limits.bytes && self.len() < limits.requests)
     }
@@ -106,6 +109,7 @@ impl InFlight {
     }
 
     /// `bytes` were appended to what is written, for this reply.
+    #[inline]
     pub(crate) fn push(&mut self, mut expected: Expected, bytes: usize) {
         self.appended += bytes as u64;
         let mut perhaps_sent_before = false;
@@ -133,6 +137,7 @@ impl InFlight {
 
     /// A reply came: whose is it? Nobody's, if no request was written completely: a reply to what
     /// the kernel has not taken yet can only be a stray one.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Expected> {
         let whole = self.entries.front()?.end <= self.written;
         if whole { self.pop_front() } else { None }
@@ -151,6 +156,7 @@ impl InFlight {
         }
     }
 
+    #[inline]
     fn pop_front(&mut self) -> Option<Expected> {
         let entry = self.entries.pop_front()?;
         self.answered = entry.end;

@@ -38,6 +38,7 @@ pub(super) enum Phase {
 
 impl State {
     /// Appends, and says whom to wake.
+    #[inline]
     pub(super) fn push(&mut self, request: Request) -> Option<Waker> {
         let was_empty = self.queue.is_empty();
         let sooner = self.note_deadline(request.deadline);
@@ -54,6 +55,7 @@ impl State {
     }
 
     /// Whether there is room for this weight; one request always fits.
+    #[inline]
     pub(super) fn has_room_for(&self, weight: usize, limits: &Waiting) -> bool {
         self.queue.is_empty()
             || (self.queue.len() < limits.requests && self.weight + weight <= limits.bytes)
@@ -92,6 +94,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(super) fn note_deadline(&mut self, deadline: Instant) -> bool {
         let sooner = self.earliest.is_none_or(|earliest| deadline < earliest);
         if sooner {

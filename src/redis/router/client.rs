@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::Event;
 use crate::policy::Force;
+use crate::redis::awaited::awaited;
 use crate::redis::command::{Command, Pipeline};
 use crate::redis::config::{Config, Mode};
 use crate::redis::error::{Error, Result};
@@ -111,9 +112,14 @@ impl Client {
     /// See [`ErrorKind`](crate::redis::ErrorKind); [`Error::outcome`] tells what became of the
     /// command.
     pub async fn call(&self, command: Command) -> Result<Value> {
-        let (sender, answer) = oneshot::channel();
-        self.shared.dispatch(command, now(), Responder::One(sender));
-        answer.await.unwrap_or_else(|_| Err(Error::stopped()))
+        let (answerer, answer) = awaited();
+        self.shared
+            .dispatch(command, now(), Responder::Caller(answerer));
+        if answer.is_decided() {
+            // Refused. A loop of such calls must not keep its thread to itself.
+            tokio::task::consume_budget().await;
+        }
+        answer.await
     }
 
     /// Sends one command and converts its reply.

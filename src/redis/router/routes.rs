@@ -52,6 +52,7 @@ pub(crate) enum KeyRoutes {
 impl Routes {
     /// The lane for a slot, or for a command without a key: the first node that is well, always
     /// the same while it is, so that a cursor of `SCAN` stays with the node it came from.
+    #[inline]
     fn lane(&self, slot: Option<Slot>) -> Option<&Arc<Lane>> {
         match (&self.keys, slot) {
             (KeyRoutes::Nowhere, _) => None,
@@ -222,6 +223,7 @@ impl Shared {
         self.place_by(&self.routes.load(), request);
     }
 
+    #[inline]
     fn place_by(&self, routes: &Arc<Routes>, mut request: Request) {
         if let Some(lane) = routes.lane(request.slot) {
             match lane.submit(request) {
