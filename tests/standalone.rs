@@ -16,4 +16,6 @@ mod operations;
 mod queries;
 #[path = "standalone/refusals.rs"]
 mod refusals;
+#[path = "standalone/resumed.rs"]
+mod resumed;
 mod support;

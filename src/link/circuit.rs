@@ -114,6 +114,12 @@ impl Circuit {
         self.with(|breaker, _| breaker.connected());
     }
 
+    /// A reply came over the link's connection, read in this epoch.
+    #[cfg(feature = "redis")]
+    pub(crate) fn heard(&self, epoch: u32) {
+        self.with(|breaker, _| breaker.heard(Epoch(epoch)));
+    }
+
     pub(crate) fn connection_lost(&self) {
         self.with(|breaker, now| breaker.connection_lost(now));
     }

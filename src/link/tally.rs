@@ -44,6 +44,10 @@ pub(crate) struct Tally {
     /// Milliseconds from `born` to `now`; starts again after 49 days.
     at: u32,
     epoch: u32,
+    /// In this epoch the circuit holds calls back: a reply may be what it waits for.
+    listening: bool,
+    /// A reply came, in this epoch, that is none of its results.
+    heard: bool,
     results: Results,
     tell_at: Instant,
 }
@@ -54,6 +58,9 @@ impl Tally {
             slow_after: circuit.as_ref().and_then(Circuit::slow_after),
             epoch: circuit.as_ref().map_or(0, Circuit::epoch),
             circuit,
+            // A new connection is a sign of life already.
+            listening: false,
+            heard: false,
             born: now,
             now,
             at: 0,
@@ -74,7 +81,14 @@ impl Tally {
         if epoch != self.epoch {
             self.epoch = epoch;
             self.results = Results::default();
+            self.listening = !circuit.is_free();
+            self.heard = false;
         }
+    }
+
+    /// A reply came that answers no call: that call was given up, or a check was asked.
+    pub(crate) fn heard(&mut self) {
+        self.heard = true;
     }
 
     /// A call is written.
@@ -99,6 +113,8 @@ impl Tally {
         } else if mark.epoch == self.epoch {
             self.results.successes = self.results.successes.saturating_add(1);
             self.results.slow = self.results.slow.saturating_add(u32::from(slow));
+        } else {
+            self.heard = true;
         }
     }
 
@@ -113,6 +129,19 @@ impl Tally {
             probe.failed();
         } else if mark.epoch == self.epoch {
             self.results.failures = self.results.failures.saturating_add(1);
+        }
+    }
+
+    /// The circuit holds calls back, and since it does a reply came.
+    pub(crate) fn has_sign_of_life(&self) -> bool {
+        self.listening && (self.heard || self.results.successes > 0)
+    }
+
+    /// Tells the circuit so; only of the connection that is up.
+    pub(crate) fn tell_of_life(&mut self) {
+        self.heard = false;
+        if let Some(circuit) = &self.circuit {
+            circuit.heard(self.epoch);
         }
     }
 
@@ -276,6 +305,31 @@ mod tests {
         tally.begin(tally.now + SECOND);
         tally.overdue(&mut probe, SECOND);
         assert_eq!(circuit.state(), BreakerState::Open, "it failed");
+    }
+
+    #[test]
+    fn a_reply_is_a_sign_of_life_when_it_came_after_the_circuit_opened() {
+        let replies: [fn(&mut Tally, &mut Mark); 3] = [
+            |tally, late| tally.answered(late),
+            |tally, _| tally.heard(),
+            |tally, _| tally.answered(&mut written(tally)),
+        ];
+        for reply in replies {
+            let (mut tally, circuit) = tally(BreakerSettings::default());
+            let mut late = written(&tally);
+            tally.begin(tally.now);
+            tally.heard();
+            assert!(!tally.has_sign_of_life(), "the circuit is closed");
+            fail(&mut tally, 5);
+            tally.end();
+            assert!(!tally.has_sign_of_life(), "heard before it opened");
+            tally.begin(tally.now);
+            assert!(!tally.has_sign_of_life(), "heard before it opened");
+            reply(&mut tally, &mut late);
+            assert!(tally.has_sign_of_life());
+            tally.tell_of_life();
+            assert_eq!(circuit.state(), BreakerState::HalfOpen);
+        }
     }
 
     #[test]

@@ -15,23 +15,23 @@ use crate::support::fake_node::FakeNode;
 use crate::support::redis_server::{RedisServer, RedisServerOptions};
 use crate::support::waiting::Wait;
 
-const SHORT: Duration = Duration::from_millis(300);
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
-async fn server() -> RedisServer {
+pub(crate) async fn server() -> RedisServer {
     let options = RedisServerOptions::default().volatile();
     RedisServer::start(options).await.expect("a server")
 }
 
 /// Stays open until something else than time closes it.
-fn patient() -> BreakerSettings {
+pub(crate) fn patient() -> BreakerSettings {
     BreakerSettings::default()
         .with_open(AN_HOUR, AN_HOUR)
         .expect("valid")
 }
 
 /// Answers `INCR` after a while, one after the other, and everything else at once.
-fn slowly(delay: Duration) -> impl Fn(&Received) -> Vec<Action> + Send + Sync + 'static {
+pub(crate) fn slowly(delay: Duration) -> impl Fn(&Received) -> Vec<Action> + Send + Sync + 'static {
     Answers::new()
         .on("INCR", move |_| {
             vec![Action::Delay(delay), Action::Reply(":1\r\n".into())]
@@ -49,7 +49,7 @@ async fn status(application: &Application) -> Option<BreakerState> {
 }
 
 /// The calls of a test that end by their deadline.
-async fn time_out(application: &Application, calls: usize) {
+pub(crate) async fn time_out(application: &Application, calls: usize) {
     let calls = (0..calls).map(|_| application.error(cmd("INCR").arg("n").timeout(SHORT)));
     for error in join_all(calls).await {
         assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
@@ -57,7 +57,7 @@ async fn time_out(application: &Application, calls: usize) {
 }
 
 /// What the circuit told, and the state in which calls are refused.
-fn refused(error: &Error) -> (BreakerState, Option<Duration>) {
+pub(crate) fn refused(error: &Error) -> (BreakerState, Option<Duration>) {
     let ErrorKind::CircuitOpen(refusal) = error.kind() else {
         panic!("not refused by the circuit: {error}");
     };
@@ -105,14 +105,6 @@ async fn calls_fail_at_once_when_those_before_were_not_answered_until_the_link_i
     );
     assert_eq!(status(&application).await, Some(BreakerState::Open));
 
-    // The server goes on; what the library itself asks is not held up by the circuit.
-    server.resume()?;
-    let mut wait = Wait::up_to(SOON, "an answer to the health check");
-    while !application.client.health_check().await?.healthy {
-        wait.again("unhealthy").await?;
-    }
-    refused(&application.error(cmd("INCR").arg("n")).await);
-
     server.kill9().await?;
     application.told("disconnected", 1).await;
     server.restart().await?;
@@ -155,7 +147,8 @@ async fn calls_fail_at_once_when_those_before_were_not_answered_until_the_link_i
 #[actix::test]
 async fn an_open_circuit_turns_half_open_by_itself_and_probes_that_fail_double_its_time()
 -> TestResult {
-    let node = FakeNode::start(slowly(SHORT + SHORT / 2))?;
+    // Nothing is heard before its time is over.
+    let node = FakeNode::start(slowly(SHORT * 4))?;
     let settings = BreakerSettings::default().with_open(SHORT, SHORT * 2)?;
     let config = standalone(node.port()).breaker(Some(settings));
     let application = Application::ready(config).await?;
@@ -302,8 +295,6 @@ async fn what_waits_already_when_it_opens_stays_and_is_sent() -> TestResult {
     );
     assert_eq!(waited?, 1);
     application.told("circuit_opened", 1).await;
-    let error = application.error(cmd("INCR").arg("n")).await;
-    assert_eq!(refused(&error).0, BreakerState::Open);
     Ok(())
 }
 

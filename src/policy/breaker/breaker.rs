@@ -50,7 +50,8 @@ impl Results {
 /// Closed, it counts results. It opens when a rule of its [`BreakerSettings`] says so, refuses
 /// calls for a while, then turns half-open: a few probes go through. If all of them succeed it is
 /// closed and counts from nothing; if one fails it opens for twice as long. A new connection turns
-/// an open one half-open at once. Each change of state begins a new [`Epoch`].
+/// an open one half-open at once, and so does, the first time it is open, a sign of life on the old
+/// one. Each change of state begins a new [`Epoch`].
 #[derive(Debug, Clone)]
 pub struct Breaker {
     settings: BreakerSettings,
@@ -203,6 +204,22 @@ impl Breaker {
     pub fn connected(&mut self) {
         if let State::Open { .. } = self.state {
             self.half_open();
+        }
+    }
+
+    /// A reply came on the connection, read in this epoch: a peer that was paused goes on, though
+    /// what was asked before is long overdue. Believed once for each trip: a server that answers
+    /// everything too late shows signs of life all the time, so after probes that failed the
+    /// whole time is waited. No answer to a trip by slow calls, which are answered calls.
+    pub fn heard(&mut self, epoch: Epoch) {
+        if epoch != self.epoch {
+            return;
+        }
+        if let State::Open { trip, .. } = self.state {
+            match trip {
+                Trip::FailureRate { .. } | Trip::Consecutive { .. } => self.half_open(),
+                Trip::SlowRate { .. } | Trip::Probe | Trip::Forced => {}
+            }
         }
     }
 

@@ -14,6 +14,8 @@
 )]
 mod breaker;
 #[cfg(test)]
+mod heard;
+#[cfg(test)]
 mod model;
 mod probes;
 mod settings;

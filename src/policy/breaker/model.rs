@@ -18,6 +18,8 @@ enum Step {
     Lost,
     ConnectFailed,
     Connected,
+    /// A reply, read so many changes ago.
+    Heard(u32),
     Look,
     Force(Force),
 }
@@ -32,6 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => prop_oneof![0_u64..50, 0_u64..600].prop_map(Step::Wait),
         6 => Just(Step::Ask),
+        1 => old.clone().prop_map(Step::Heard),
         6 => (old, results).prop_map(|(old, results)| Step::Record(old, results)),
         6 => (any::<prop::sample::Index>(), prop_oneof![
             4 => Just(Some(true)), 1 => Just(Some(false)), 1 => Just(None)
@@ -53,6 +56,8 @@ struct Model {
     until: u64,
     /// How often it opened since it was closed, and so how long it is open.
     open_for: u64,
+    /// It opened from closed, by calls that failed, and is still open.
+    hopeful: bool,
     /// All results since it was closed, with their times.
     log: Vec<(u64, Results)>,
     /// All probes ever: in which change they were given out, when, and whether they ended.
@@ -68,6 +73,7 @@ impl Model {
     fn change(&mut self, state: BreakerState) {
         self.state = state;
         self.changes += 1;
+        self.hopeful = false;
         match state {
             BreakerState::HalfOpen => self.succeeded = 0,
             BreakerState::Closed | BreakerState::ForcedClosed => {
@@ -120,13 +126,15 @@ impl Model {
         let enough = calls >= self.settings.minimum_calls();
         let share = |part: u32| f64::from(part) / f64::from(calls);
         let rate = results.failures > 0 && share(failures) >= self.settings.failure_rate();
+        let failed = row >= self.settings.consecutive() || enough && rate;
         let slow = results.slow > 0
             && self
                 .settings
                 .slow()
                 .is_some_and(|limit| share(slow) >= limit.rate());
-        if row >= self.settings.consecutive() || enough && (rate || slow) {
+        if failed || enough && slow {
             self.open(now);
+            self.hopeful = failed;
         }
     }
 
@@ -228,6 +236,7 @@ proptest! {
             changes: 0,
             until: 0,
             open_for: 0,
+            hopeful: false,
             log: Vec::new(),
             probes: Vec::new(),
             succeeded: 0,
@@ -274,6 +283,14 @@ proptest! {
                 Step::Connected => {
                     real.connected();
                     if model.state == BreakerState::Open {
+                        model.change(BreakerState::HalfOpen);
+                    }
+                }
+                Step::Heard(old) => {
+                    if old <= model.changes {
+                        real.heard(Epoch(model.changes - old));
+                    }
+                    if old == 0 && model.hopeful {
                         model.change(BreakerState::HalfOpen);
                     }
                 }

@@ -17,7 +17,7 @@ pub(super) fn start() -> Instant {
 const GOOD: Results = Results::SUCCESS;
 pub(super) const BAD: Results = Results::FAILURE;
 
-fn results(successes: u32, failures: u32) -> Results {
+pub(super) fn results(successes: u32, failures: u32) -> Results {
     Results {
         successes,
         failures,
@@ -31,14 +31,14 @@ fn fresh() -> (Breaker, Instant) {
 }
 
 /// One that tripped just now.
-fn tripped() -> (Breaker, Instant) {
+pub(super) fn tripped() -> (Breaker, Instant) {
     let (mut breaker, now) = fresh();
     breaker.record(breaker.epoch(), results(0, 5), now);
     assert_eq!(breaker.state(), BreakerState::Open);
     (breaker, now)
 }
 
-fn half_open() -> (Breaker, Instant) {
+pub(super) fn half_open() -> (Breaker, Instant) {
     let (mut breaker, now) = tripped();
     breaker.connected();
     assert_eq!(breaker.state(), BreakerState::HalfOpen);

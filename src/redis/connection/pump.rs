@@ -211,7 +211,7 @@ impl Pump {
                     Reply::Push(_) => {}
                 }
             }
-            Some(Expected::Overdue | Expected::Asking | Expected::Ping) => {}
+            Some(Expected::Overdue | Expected::Asking | Expected::Ping) => self.tally.heard(),
             None => return Err(self.unasked(reply)),
         }
         Ok(())

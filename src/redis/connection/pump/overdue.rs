@@ -3,6 +3,7 @@
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use crate::redis::connection::ending::Wish;
 use crate::redis::connection::pump::Pump;
 use crate::redis::handoff::Reason;
 use crate::redis::request::Request;
@@ -21,6 +22,9 @@ impl Pump {
             self.tally.overdue(&mut request.mark, given);
         }
         // Before anybody hears of it: who is answered calls again.
+        if self.tally.has_sign_of_life() && self.ending.wish() == Wish::Run {
+            self.tally.tell_of_life();
+        }
         self.tally.end();
         if !expired.is_empty() {
             // They made room for what waits in the lane.
