@@ -8,6 +8,8 @@ mod certificates;
 mod client_certificates;
 #[path = "tls/cluster.rs"]
 mod cluster;
+#[path = "tls/farewell.rs"]
+mod farewell;
 #[path = "tls/plain_text.rs"]
 mod plain_text;
 #[path = "tls/rotation.rs"]
@@ -62,8 +64,6 @@ impl Ground {
     }
 
     /// Writes or replaces a certificate of the authority, and its key.
-    pub(crate) fn issue(&self, file: &str, names: &[&str], validity: Validity) {
-        let issued = self.authority.issue(names, validity).expect("issued");
         self.write(file, &issued);
     }
 

@@ -120,7 +120,7 @@ impl Pump {
             && self.unwritten.is_empty()
             && !self.lane.has_last_requests()
         {
-            return Poll::Ready(CauseKind::Requested.into());
+            return self.farewell(cx);
         }
         if let Poll::Ready(cause) = self.watch(cx, now) {
             return Poll::Ready(cause);

@@ -42,4 +42,11 @@ impl Pump {
         }
         Ok(())
     }
+
+    /// Ends the stream in both of its layers: by TLS's own farewell a server knows that nobody cut
+    /// the connection off. A peer that takes nothing is not waited for beyond the drain.
+    pub(super) fn farewell(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
+        let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
+        ended.map(|_| CauseKind::Requested.into())
+    }
 }
