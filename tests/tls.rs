@@ -10,6 +10,8 @@ mod client_certificates;
 mod cluster;
 #[path = "tls/farewell.rs"]
 mod farewell;
+#[path = "tls/names.rs"]
+mod names;
 #[path = "tls/plain_text.rs"]
 mod plain_text;
 #[path = "tls/rotation.rs"]
@@ -64,6 +66,8 @@ impl Ground {
     }
 
     /// Writes or replaces a certificate of the authority, and its key.
+    pub(crate) fn issue(&self, file: &str, names: &[&str], validity: Validity) {
+        let issued = self.authority.issue(names, validity).expect("issued");
         self.write(file, &issued);
     }
 

@@ -17,7 +17,10 @@ use crate::{Ground, HERE};
 
 const NAME: &str = "everlink-over-tls";
 
-async fn cluster(server: RedisServerOptions, replicas_per_primary: usize) -> RedisCluster {
+pub(crate) async fn cluster(
+    server: RedisServerOptions,
+    replicas_per_primary: usize,
+) -> RedisCluster {
     let options = RedisClusterOptions {
         replicas_per_primary,
         server,
@@ -26,7 +29,7 @@ async fn cluster(server: RedisServerOptions, replicas_per_primary: usize) -> Red
     RedisCluster::start(options).await.expect("a cluster")
 }
 
-fn seeded(cluster: &RedisCluster, ground: &Ground) -> Config {
+pub(crate) fn seeded(cluster: &RedisCluster, ground: &Ground) -> Config {
     let port = cluster.nodes()[0].tls_port().expect("with TLS");
     let timeouts = Timeouts::default()
         .command(SOON)
@@ -38,7 +41,7 @@ fn seeded(cluster: &RedisCluster, ground: &Ground) -> Config {
 }
 
 /// Keys in all parts of the slots.
-async fn write_and_read(application: &Application, value: &str) -> TestResult {
+pub(crate) async fn write_and_read(application: &Application, value: &str) -> TestResult {
     let client = &application.client;
     let both = |n: u32| async move {
         let key = format!("key:{n}");
