@@ -401,4 +401,6 @@ fn elapsed(since: Option<Instant>, now: Instant) -> Duration {
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod stale;
+#[cfg(test)]
 mod table;

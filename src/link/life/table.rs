@@ -8,19 +8,19 @@ use rand::rngs::StdRng;
 
 use super::{Action, Epoch, Generation, Input, Life, Timer};
 use crate::event::{EventKind, LinkState};
-use crate::exit::{Cause, CauseKind};
+use crate::exit::CauseKind;
 use crate::link::settings::LinkSettings;
 use crate::policy::{Attempts, Backoff, Intensity, RestartPolicy};
 
 /// A life under a clock that only the test moves; waits 1 s before each attempt.
-struct Link {
-    life: Life,
+pub(super) struct Link {
+    pub(super) life: Life,
     now: Instant,
-    told: String,
+    pub(super) told: String,
 }
 
 impl Link {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::under(RestartPolicy::default())
     }
 
@@ -42,7 +42,7 @@ impl Link {
     }
 
     /// Gives it an input; what it wants done is in `told` afterwards.
-    fn with(mut self, input: Input) -> Self {
+    pub(super) fn with(mut self, input: Input) -> Self {
         let mut actions = Vec::new();
         self.life.handle(input, self.now, &mut actions);
         let told: Vec<_> = actions.iter().map(text).collect();
@@ -59,27 +59,27 @@ impl Link {
         self.with(Input::Start)
     }
 
-    fn stop(self) -> Self {
+    pub(super) fn stop(self) -> Self {
         self.with(Input::Stop)
     }
 
-    fn ready(self) -> Self {
+    pub(super) fn ready(self) -> Self {
         let generation = self.life.generation;
         self.with(Input::ChildReady(generation))
     }
 
-    fn exit(self, kind: CauseKind) -> Self {
+    pub(super) fn exit(self, kind: CauseKind) -> Self {
         let generation = self.life.generation;
         self.with(Input::ChildExit(generation, kind.into()))
     }
 
-    fn unhealthy(self) -> Self {
+    pub(super) fn unhealthy(self) -> Self {
         let generation = self.life.generation;
         let stalled = CauseKind::Stalled.into();
         self.with(Input::ChildUnhealthy(generation, stalled))
     }
 
-    fn timer(self, timer: impl FnOnce(Generation, Epoch) -> Timer) -> Self {
+    pub(super) fn timer(self, timer: impl FnOnce(Generation, Epoch) -> Timer) -> Self {
         let timer = timer(self.life.generation, self.life.epoch);
         self.with(Input::Timer(timer))
     }
@@ -92,11 +92,11 @@ impl Link {
         self.up().after(10).timer(|g, _| Timer::Stable(g))
     }
 
-    fn backing_off(self) -> Self {
+    pub(super) fn backing_off(self) -> Self {
         self.start().exit(CauseKind::Closed)
     }
 
-    fn parked(self) -> Self {
+    pub(super) fn parked(self) -> Self {
         self.start().exit(CauseKind::Denied)
     }
 
@@ -396,39 +396,5 @@ fn crashes_beyond_the_intensity_park_and_a_revived_link_has_all_of_it_again() {
                 "ConnectFailed(panicked, 2), GaveUp(panicked, 2), probe after 300s",
             )
             .start();
-    }
-}
-
-#[test]
-fn a_child_or_timer_of_an_earlier_generation_or_epoch_changes_nothing() {
-    let stale = Generation(1);
-    let inputs = || {
-        [
-            Input::ChildReady(stale),
-            Input::ChildExit(stale, CauseKind::Denied.into()),
-            Input::ChildUnhealthy(stale, Cause::from(CauseKind::Stalled)),
-            Input::Timer(Timer::Connect(stale)),
-            Input::Timer(Timer::Stable(stale)),
-            Input::Timer(Timer::Kill(stale)),
-            Input::Timer(Timer::Backoff(Epoch(1))),
-            Input::Timer(Timer::Probe(Epoch(1))),
-        ]
-    };
-    let second = || Link::new().backing_off().timer(|_, e| Timer::Backoff(e));
-    for mut link in [
-        second(),
-        second().ready(),
-        second().ready().unhealthy(),
-        second().exit(CauseKind::Closed),
-        second().exit(CauseKind::Denied),
-        second().ready().stop().exit(CauseKind::Closed),
-    ] {
-        let before = format!("{:?}", link.life);
-        for input in inputs() {
-            let what = format!("{input:?} in {before}");
-            link = link.with(input);
-            assert_eq!(link.told, "", "{what}");
-            assert_eq!(format!("{:?}", link.life), before, "{what}");
-        }
     }
 }
