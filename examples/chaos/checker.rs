@@ -284,3 +284,6 @@ impl Cell<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
