@@ -4,7 +4,8 @@
 //! `make matrix`, and from the command descriptions of other versions. It serves before the server was asked, where it
 //! must not be (`COMMAND` may be forbidden to the user), and for what older servers do not tell.
 
-use crate::redis::command::spec::{Flags, KeyRule, KeySpec};
+use crate::redis::command::keys::{KeyRule, KeySpec};
+use crate::redis::command::spec::Flags;
 
 /// Commands with the same flags and the same key rule: their names separated by spaces, in lower
 /// case, those of subcommands like `object|encoding`.

@@ -2,9 +2,10 @@
 //!
 //! * [`builder`] and [`pipeline`]: [`cmd`]`("SET").arg(key).arg(value)`, encoded once;
 //! * [`arg`]: what can be an argument, [`ToArgs`];
-//! * [`spec`]: what a command does and where its keys are, [`CommandSpec`];
+//! * [`spec`]: what a command does, [`CommandSpec`];
+//! * [`keys`]: where its keys are, [`KeyRule`];
 //! * [`table`]: the specifications of all commands, [`CommandTable`]: built in, or as the server
-//!   tells;
+//!   tells (`described`);
 //! * [`unsuitable`]: which commands a shared connection must not carry.
 //!
 //! Nothing here does I/O or looks at a clock.
@@ -12,6 +13,8 @@
 pub mod arg;
 pub mod builder;
 mod builtin;
+mod described;
+pub mod keys;
 pub mod pipeline;
 pub mod spec;
 pub mod table;
@@ -19,6 +22,7 @@ pub mod unsuitable;
 
 pub use arg::{ArgWriter, ToArgs};
 pub use builder::{Command, Wire, cmd};
+pub use keys::KeyRule;
 pub use pipeline::{Pipeline, pipe};
-pub use spec::{CommandSpec, KeyRule};
+pub use spec::CommandSpec;
 pub use table::CommandTable;
