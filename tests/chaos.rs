@@ -61,3 +61,22 @@ async fn a_few_seconds_of_random_faults_break_no_promise() {
     }
     assert_eq!(count("/totals/open"), Some(0), "{said}");
 }
+
+/// Otherwise the test above would prove nothing.
+#[actix::test]
+async fn callers_that_send_the_unknown_again_are_found_to_execute_twice() {
+    // A few seconds may pass without a command that is executed and whose answer is lost.
+    for _ in 0..3 {
+        let (output, report, said) = chaos(&["--retry-unknown"]).await;
+        let violations = report.pointer("/findings/violations");
+        let violations = violations.and_then(Value::as_array).expect(&said);
+        if violations
+            .iter()
+            .any(|found| found["promise"] == "once_only")
+        {
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            return;
+        }
+    }
+    panic!("three runs, and nothing was executed twice");
+}
