@@ -157,7 +157,8 @@ impl BreakerSettings {
     }
 
     /// How long it stays open the first time, and at the most after probes that failed; default
-    /// 5 s and 60 s.
+    /// 5 s and 60 s. A reply that comes meanwhile may end the first time earlier, see
+    /// [`Breaker::heard`](crate::policy::Breaker::heard).
     ///
     /// # Errors
     /// When one of them is zero or longer than a year, or the first is longer than the second.
