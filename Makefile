@@ -81,7 +81,8 @@ clippy: ## clippy on all features, on each alone, and on none
 	  cargo clippy --all-targets --no-default-features --features "$$feature" -- -D warnings; \
 	done
 
-doc: setup ## build the documentation without warnings
+doc: setup ## build the documentation without warnings, of all features and of none
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --no-default-features
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --all-features
 
 examples: setup ## build the examples

@@ -31,8 +31,8 @@
 //! | [`registry`] | status of every link, broadcast of events, callbacks | |
 //! | [`link`] | supervision of one link of any kind | |
 //! | [`tls`] | TLS for connections of any kind | |
-//! | [`mysql`] | a pool for MySQL and MariaDB | |
-//! | [`redis`] | the Redis client | |
+//! | `mysql` | a pool for MySQL and MariaDB | |
+//! | `redis` | the Redis client | |
 //! | `websocket` | WebSocket feeds | |
 //! | [`manager`] | named links of any kind under one roof | |
 //!
