@@ -132,24 +132,21 @@ impl Tally {
         }
     }
 
-    /// The circuit holds calls back, and since it does a reply came.
-    pub(crate) fn has_sign_of_life(&self) -> bool {
-        self.listening && (self.heard || self.results.successes > 0)
-    }
-
-    /// Tells the circuit so; only of the connection that is up.
-    pub(crate) fn tell_of_life(&mut self) {
-        self.heard = false;
-        if let Some(circuit) = &self.circuit {
-            circuit.heard(self.epoch);
-        }
-    }
-
-    /// The turn ends.
+    /// The turn ends, of the connection that is up.
     pub(crate) fn end(&mut self) {
+        if self.listening && (self.heard || self.results.successes > 0) {
+            self.tell_of_life();
+        }
         let urgent = self.results.failures > 0 || self.results.slow > 0;
         if urgent || self.now >= self.tell_at {
             self.tell();
+        }
+    }
+
+    fn tell_of_life(&mut self) {
+        self.heard = false;
+        if let Some(circuit) = &self.circuit {
+            circuit.heard(self.epoch);
         }
     }
 
@@ -168,9 +165,12 @@ impl Tally {
     }
 }
 
-/// The connection ends; what went well before is told first.
+/// The connection ends; what went well before is told first. What did not was told at once while it
+/// was up; once it is replaced it says nothing of the next one.
 impl Drop for Tally {
     fn drop(&mut self) {
+        self.results.failures = 0;
+        self.results.slow = 0;
         self.tell();
     }
 }
@@ -319,15 +319,19 @@ mod tests {
             let mut late = written(&tally);
             tally.begin(tally.now);
             tally.heard();
-            assert!(!tally.has_sign_of_life(), "the circuit is closed");
+            tally.end();
+            tally.heard();
             fail(&mut tally, 5);
             tally.end();
-            assert!(!tally.has_sign_of_life(), "heard before it opened");
             tally.begin(tally.now);
-            assert!(!tally.has_sign_of_life(), "heard before it opened");
+            tally.end();
+            assert_eq!(
+                circuit.state(),
+                BreakerState::Open,
+                "heard before it opened"
+            );
             reply(&mut tally, &mut late);
-            assert!(tally.has_sign_of_life());
-            tally.tell_of_life();
+            tally.end();
             assert_eq!(circuit.state(), BreakerState::HalfOpen);
         }
     }

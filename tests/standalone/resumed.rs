@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everlink::event::EventKind;
 use everlink::policy::{BreakerState, Trip};
-use everlink::redis::{ErrorKind, cmd};
+use everlink::redis::{ErrorKind, Outcome, cmd};
 use futures_util::future::join_all;
 
 use crate::application::{Application, SOON, TestResult, serving, standalone};
@@ -81,5 +81,48 @@ async fn a_server_that_always_answers_too_late_is_asked_once_early_and_then_left
     let error = application.error(cmd("INCR").arg("n")).await;
     assert_eq!(refused(&error).0, BreakerState::Open);
     assert_eq!(application.count("circuit_half_open"), 1);
+    Ok(())
+}
+
+#[actix::test]
+async fn calls_that_time_out_while_their_connection_is_drained_say_nothing_of_the_next_one()
+-> TestResult {
+    let server = server().await;
+    let application = Application::ready(serving(&server).breaker(Some(patient()))).await?;
+    let client = &application.client;
+    let incr = || cmd("INCR").arg("n");
+    server.pause().await?;
+    let calls = join_all((0..6).map(|_| application.error(incr().timeout(PAUSE))));
+    let (resumed, reconnected) = tokio::join!(
+        async {
+            for error in calls.await {
+                assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+                assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+            }
+            server.resume()
+        },
+        async {
+            let mut wait = Wait::up_to(SOON, "the calls in flight");
+            loop {
+                let memory = client.memory().await;
+                let link = &memory.links[0];
+                if link.in_flight > 0 && link.waiting == 0 && link.write_buffer == 0 {
+                    break;
+                }
+                wait.again(&memory).await?;
+            }
+            Ok::<_, Box<dyn std::error::Error>>(client.reconnect().await?)
+        }
+    );
+    resumed?;
+    reconnected?;
+    application.told("reconnected", 1).await;
+    assert_eq!(client.query::<u32>(incr()).await?, 7);
+    assert_eq!(
+        application.count("circuit_opened"),
+        0,
+        "{:#?}",
+        application.lines()
+    );
     Ok(())
 }

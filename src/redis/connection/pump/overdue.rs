@@ -21,11 +21,11 @@ impl Pump {
             };
             self.tally.overdue(&mut request.mark, given);
         }
-        // Before anybody hears of it: who is answered calls again.
-        if self.tally.has_sign_of_life() && self.ending.wish() == Wish::Run {
-            self.tally.tell_of_life();
+        // Before anybody hears of it: who is answered calls again. One that is only drained says
+        // nothing of the connection that follows.
+        if self.ending.wish() == Wish::Run {
+            self.tally.end();
         }
-        self.tally.end();
         if !expired.is_empty() {
             // They made room for what waits in the lane.
             cx.waker().wake_by_ref();
