@@ -85,7 +85,7 @@ impl Story {
     }
 
     #[track_caller]
-    fn is_kept(self) -> Findings {
+    fn kept(self) -> Findings {
         let findings = self.findings();
         assert!(findings.violations.is_empty(), "{:#?}", findings.violations);
         findings
@@ -116,7 +116,7 @@ fn a_true_story_is_kept_whatever_became_of_the_unknown() {
             .get(Some(5))
             .get(Some(6))
             .holds(list, counter);
-        let findings = told.is_kept();
+        let findings = told.kept();
         assert_eq!((findings.kept, findings.reads), (2, 4));
         assert_eq!(findings.unknown_but_executed, list.len() as u64 - 1);
     }
@@ -172,9 +172,9 @@ fn an_acknowledged_write_that_is_missing_is_seen_unless_a_failover_explains_it()
                 .all(|found| found.promise == Promise::AcknowledgedIsKept),
         "{broken:#?}"
     );
-    let lost = story().push(1, Acknowledged, Some(1)).failover().is_kept();
+    let lost = story().push(1, Acknowledged, Some(1)).failover().kept();
     assert_eq!(lost.lost_at_failover, 1);
-    assert_eq!(counted().failover().is_kept().lost_at_failover, 1);
+    assert_eq!(counted().failover().kept().lost_at_failover, 1);
     // One that was over long before does not.
     let late = story().failover().push(1, Acknowledged, Some(1));
     let mut late = late;
@@ -217,11 +217,11 @@ fn a_read_older_than_an_acknowledged_write_is_seen_unless_a_failover_explains_it
         .set(1, Acknowledged)
         .get(None)
         .breaks(Promise::NoStaleRead);
-    stale().failover().is_kept();
+    stale().failover().kept();
     // One of unknown outcome may be executed at any time later.
     story()
         .set(1, Unknown)
         .set(2, Acknowledged)
         .get(Some(1))
-        .is_kept();
+        .kept();
 }
