@@ -1,6 +1,6 @@
 //! Commands as data, and what is known about them before they are sent.
 //!
-//! * [`builder`] and [`pipeline`]: [`cmd`]`("SET").arg(key).arg(value)`, encoded once;
+//! * [`builder`] and [`pipeline`]: [`cmd`]`("SET").arg(key).arg(value)`, encoded once ([`wire`]);
 //! * [`arg`]: what can be an argument, [`ToArgs`];
 //! * [`spec`]: what a command does, [`CommandSpec`];
 //! * [`keys`]: where its keys are, [`KeyRule`];
@@ -8,7 +8,7 @@
 //!   tells (`described`);
 //! * [`unsuitable`]: which commands a shared connection must not carry.
 //!
-//! Nothing here does I/O or looks at a clock.
+//! Nothing here does I/O, and no clock is looked at but for the moment in which a command is made.
 
 pub mod arg;
 pub mod builder;
@@ -19,10 +19,12 @@ pub mod pipeline;
 pub mod spec;
 pub mod table;
 pub mod unsuitable;
+pub mod wire;
 
 pub use arg::{ArgWriter, ToArgs};
-pub use builder::{Command, Wire, cmd};
+pub use builder::{Command, cmd};
 pub use keys::KeyRule;
 pub use pipeline::{Pipeline, pipe};
 pub use spec::CommandSpec;
 pub use table::CommandTable;
+pub use wire::Wire;
