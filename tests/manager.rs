@@ -118,6 +118,54 @@ fn members_start_in_order_each_once_those_it_needs_are_up() {
 }
 
 #[test]
+fn a_member_that_never_comes_up_holds_up_only_those_that_need_it() {
+    in_virtual_time(async {
+        let diary = Diary::default();
+        let manager = Manager::new().start();
+        let never = Register::new("never", |_| {
+            std::future::pending::<Result<Link<Scripted>, _>>()
+        });
+        let members = [
+            never,
+            member("dead", &diary, [Plan::hangs()]),
+            member("late", &diary, [Plan::up()]).after("dead"),
+            member("db", &diary, [Plan::up().ready_after(secs(1))]),
+            member("feed", &diary, [Plan::up()]).after("db"),
+        ];
+        register(&manager, members).await;
+        let begun = tokio::time::Instant::now();
+        let starting = async {
+            let results = start(&manager).await;
+            (results, begun.elapsed())
+        };
+        let looking = async {
+            tokio::time::sleep(secs(2)).await;
+            (diary.take(), summary(&manager).await)
+        };
+        let ((results, took), (opened, line)) = futures_util::future::join(starting, looking).await;
+        assert_eq!(opened, ["+dead", "+db", "+feed"]);
+        assert!(
+            line.starts_with("connected: db, feed; not connected: never"),
+            "{line}"
+        );
+        // Both had their five seconds, at the same time.
+        assert!(took < ms(5_100), "{took:?}");
+        let results: Vec<_> = results
+            .iter()
+            .map(|(name, result)| (name.as_str(), result.clone()))
+            .collect();
+        let late = NotStarted::Open("not done within 5s".to_owned());
+        assert_eq!(results[0], ("never", Err(late)));
+        assert!(matches!(
+            &results[1],
+            ("dead", Err(NotStarted::NotReady(_)))
+        ));
+        assert_eq!(results[2], ("late", Err(NotStarted::Needs("dead".into()))));
+        assert_eq!(results[3..], [("db", Ok(())), ("feed", Ok(()))]);
+    });
+}
+
+#[test]
 fn members_stop_in_reverse_under_one_deadline() {
     in_virtual_time(async {
         let diary = Diary::default();

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Context, Handler, Message, ResponseFuture};
+use futures_util::FutureExt;
+use futures_util::future::{self, LocalBoxFuture, join_all};
 use tokio::time::Instant;
 
 use crate::endpoint::LinkName;
 use crate::manager::manager::{Manager, Shared};
 use crate::manager::member::{Member, Opening};
 
-/// Starts all members that do not run, in order: each once those before it are up, or have had
-/// their time. Tells for each whether it is up.
+/// Starts all members that do not run. They are opened in the order of their registration, those
+/// that need others once these are up; nobody waits for a member that it does not need. Tells for
+/// each, in the same order, whether it is up.
 ///
 /// One that was opened and is not up in time goes on trying all the same.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<(LinkName, Result<(), NotStarted>)>")]
 pub struct StartAll {
-    /// How long each may take to come up.
+    /// How long each may take to be opened and to come up, from when those it needs are up.
     pub timeout: Duration,
 }
 
@@ -76,27 +79,36 @@ impl Handler<StopAll> for Manager {
     }
 }
 
+/// The start of one member: those that need it await it, too.
+type Starting<'a> = future::Shared<LocalBoxFuture<'a, Result<(), NotStarted>>>;
+
 impl Shared {
-    /// Starts these, in this order.
+    /// Starts these: each begins in this order, as soon as those it needs are up.
     pub(super) async fn start(
         &self,
         names: Vec<LinkName>,
         timeout: Duration,
     ) -> Vec<(LinkName, Result<(), NotStarted>)> {
-        let mut results: Vec<(LinkName, Result<(), NotStarted>)> = Vec::with_capacity(names.len());
+        let mut starts: Vec<(LinkName, Starting<'_>)> = Vec::with_capacity(names.len());
         for name in names {
-            let failed = |needed: &LinkName| {
-                let result = results.iter().find(|(name, _)| name == needed);
-                result.is_some_and(|(_, result)| result.is_err())
-            };
             let needs = self.needs(&name);
-            let started = match needs.into_iter().find(failed) {
-                Some(needed) => Err(NotStarted::Needs(needed)),
-                None => self.start_one(&name, timeout).await,
+            // Those it needs stand before it. One that is not among them runs, or is not waited for.
+            let needs: Vec<_> = starts
+                .iter()
+                .filter(|(other, _)| needs.contains(other))
+                .cloned()
+                .collect();
+            let own = name.clone();
+            let start = async move {
+                for (needed, start) in needs {
+                    start.await.map_err(|_| NotStarted::Needs(needed))?;
+                }
+                self.start_one(&own, timeout).await
             };
-            results.push((name, started));
+            starts.push((name, start.boxed_local().shared()));
         }
-        results
+        let starts = starts.into_iter();
+        join_all(starts.map(async |(name, start)| (name, start.await))).await
     }
 
     fn needs(&self, name: &LinkName) -> Vec<LinkName> {
@@ -116,12 +128,15 @@ impl Shared {
             let held = &entry.member;
             (Rc::clone(&held.open), held.running.clone())
         };
+        let deadline = Instant::now() + timeout;
         let running = match running {
             Some(running) => running,
             None => {
                 let opening = Opening::new(name.clone(), self.registry.clone());
                 let opened = (open.borrow_mut())(opening);
-                let opened = opened.await;
+                let late = |_| NotStarted::Open(format!("not done within {timeout:?}"));
+                let opened = tokio::time::timeout_at(deadline, opened).await;
+                let opened = opened.map_err(late)?;
                 let member = opened.map_err(|error| NotStarted::Open(error.to_string()))?;
                 if let Some(entry) = self.members.borrow_mut().get_mut(name) {
                     entry.member.running = Some(Arc::clone(&member));
@@ -129,7 +144,8 @@ impl Shared {
                 member
             }
         };
-        running.ready(timeout).await.map_err(NotStarted::NotReady)
+        let left = deadline.saturating_duration_since(Instant::now());
+        running.ready(left).await.map_err(NotStarted::NotReady)
     }
 
     /// Stops these, the last one first.
