@@ -1,5 +1,9 @@
 //! What everlink tells: one [`Event`] for each change in a link's life and each change of topology.
 
+mod notice;
+
+pub use notice::Notice;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -146,6 +150,8 @@ pub enum EventKind {
         /// How many.
         count: u64,
     },
+    /// News of this kind of connection that no other kind has, such as the gap in a feed.
+    Notice(Notice),
     /// The topology changed.
     TopologyChanged {
         /// What made us look.
@@ -205,6 +211,7 @@ impl Event {
             EventKind::Present { last_error, .. } => {
                 last_error.as_ref().map_or(0, |cause| cause.detail().len())
             }
+            EventKind::Notice(notice) => notice.text_bytes(),
             EventKind::TopologyChanged { added, removed, .. } => listed(added) + listed(removed),
             EventKind::Connecting
             | EventKind::Connected
@@ -237,6 +244,7 @@ impl EventKind {
             Self::CircuitHalfOpen => "circuit_half_open",
             Self::CircuitClosed { .. } => "circuit_closed",
             Self::Missed { .. } => "missed",
+            Self::Notice(_) => "notice",
             Self::TopologyChanged { .. } => "topology_changed",
             Self::TopologyFailed { .. } => "topology_failed",
         }
@@ -334,6 +342,7 @@ impl fmt::Display for EventKind {
             Self::CircuitClosed { forced: false } => f.write_str("circuit closed"),
             Self::CircuitClosed { forced: true } => f.write_str("circuit closed: forced"),
             Self::Missed { count } => write!(f, "{count} event(s) missed by this subscriber"),
+            Self::Notice(notice) => write!(f, "{notice}"),
             Self::TopologyChanged {
                 trigger,
                 added,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use actix::{Actor, Context, Handler, Message, WeakRecipient};
 
 use crate::endpoint::Endpoint;
-use crate::event::Event;
+use crate::event::{Event, Notice};
 use crate::exit::Cause;
 use crate::link::circuit::Circuit;
 use crate::link::life::Generation;
@@ -143,6 +143,7 @@ pub struct Lifeline {
 pub(crate) enum ChildSignal {
     Ready(Generation),
     Unhealthy(Generation, Cause),
+    Notice(Generation, Notice),
 }
 
 impl Lifeline {
@@ -187,13 +188,19 @@ impl Lifeline {
         self.signal(ChildSignal::Unhealthy(self.generation, cause));
     }
 
+    /// Tells news that only this kind of connection has: an event like the others, in order with
+    /// them. Meant for what is rare, as events are, and not for each message.
+    pub fn notice(&self, notice: Notice) {
+        self.signal(ChildSignal::Notice(self.generation, notice));
+    }
+
     /// Why the actor is about to end. The first cause given counts.
     pub fn exit(&self, cause: Cause) {
         self.verdict.borrow_mut().get_or_insert(cause);
     }
 
     fn signal(&self, signal: ChildSignal) {
-        // One or two in a connection's life: the mailbox bound does not matter here.
+        // A few in a connection's life: the mailbox bound does not matter here.
         if let Some(supervisor) = self.supervisor.upgrade() {
             #[expect(clippy::disallowed_methods, reason = "at most a few per connection")]
             supervisor.do_send(signal);

@@ -373,6 +373,12 @@ impl<B: Backend> Handler<ChildSignal> for Supervisor<B> {
         let input = match signal {
             ChildSignal::Ready(generation) => Input::ChildReady(generation),
             ChildSignal::Unhealthy(generation, cause) => Input::ChildUnhealthy(generation, cause),
+            ChildSignal::Notice(generation, notice) => {
+                if generation == self.life.generation() {
+                    self.tell(EventKind::Notice(notice), ctx);
+                }
+                return;
+            }
         };
         self.input(input, ctx);
     }

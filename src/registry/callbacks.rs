@@ -25,6 +25,7 @@ pub struct Callbacks {
     give_up: Vec<OnEvent>,
     circuit_change: Vec<OnEvent>,
     topology_change: Vec<OnEvent>,
+    notice: Vec<OnEvent>,
 }
 
 impl Callbacks {
@@ -82,6 +83,13 @@ impl Callbacks {
         self
     }
 
+    /// A link told news of its own kind, such as the gap in a feed.
+    #[must_use]
+    pub fn on_notice(mut self, call: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.notice.push(Box::new(call));
+        self
+    }
+
     /// Starts calling for the events of this registry, as long as the registry lives. Works from
     /// any thread.
     #[expect(clippy::disallowed_methods, reason = "once")]
@@ -104,6 +112,7 @@ impl Callbacks {
             | EventKind::CircuitHalfOpen
             | EventKind::CircuitClosed { .. } => call_all(&mut self.circuit_change, event),
             EventKind::TopologyChanged { .. } => call_all(&mut self.topology_change, event),
+            EventKind::Notice(_) => call_all(&mut self.notice, event),
             EventKind::Connecting
             | EventKind::Reconnecting { .. }
             | EventKind::Stopped

@@ -52,6 +52,7 @@ impl EventLog {
             EventKind::Disconnected { .. }
             | EventKind::CircuitOpened { .. }
             | EventKind::Missed { .. }
+            | EventKind::Notice(_)
             | EventKind::TopologyFailed { .. } => Level::WARN,
             EventKind::TopologyChanged { .. } => Level::INFO,
             EventKind::Connecting

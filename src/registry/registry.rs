@@ -264,6 +264,7 @@ impl Handler<Tell> for Registry {
             | EventKind::CircuitHalfOpen
             | EventKind::CircuitClosed { .. }
             | EventKind::Missed { .. }
+            | EventKind::Notice(_)
             | EventKind::TopologyChanged { .. }
             | EventKind::TopologyFailed { .. } => {}
         }

@@ -123,6 +123,7 @@ impl LinkStatus {
             }
             EventKind::Present { .. }
             | EventKind::Missed { .. }
+            | EventKind::Notice(_)
             | EventKind::TopologyChanged { .. }
             | EventKind::TopologyFailed { .. } => return,
         };

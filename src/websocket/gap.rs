@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
+use humantime_serde::re::humantime::{format_duration, format_rfc3339_millis};
+
+use crate::event::Notice;
 use crate::exit::Cause;
 use crate::websocket::topic::Topic;
 
@@ -25,6 +28,17 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// As the link tells it.
+    pub(crate) fn notice(&self) -> Notice {
+        let topics: Vec<&str> = self.topics.iter().map(Topic::as_str).collect();
+        Notice::new("gap", self.to_string())
+            .with("topics", topics.join(", "))
+            .with("from", format_rfc3339_millis(self.from).to_string())
+            .with("until", format_rfc3339_millis(self.until).to_string())
+            .with("duration", format_duration(self.duration).to_string())
+            .with("cause", self.cause.kind().to_string())
+    }
+
     /// What it takes in a queue, about.
     pub(crate) fn weight(&self) -> usize {
         let topics: usize = self.topics.iter().map(|it| it.as_str().len() + 32).sum();

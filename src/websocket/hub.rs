@@ -7,9 +7,10 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::endpoint::LinkName;
+use crate::event::Notice;
 use crate::exit::Cause;
 use crate::link::{BreakerOption, Circuit};
-use crate::websocket::gap::{Moment, Outage};
+use crate::websocket::gap::{Gap, Moment, Outage};
 use crate::websocket::message::{FeedMessage, News, Payload};
 use crate::websocket::outbox::Outbox;
 use crate::websocket::protocol::Protocol;
@@ -106,9 +107,12 @@ impl Hub {
     }
 
     /// All subscriptions are restored: the outage is over, and is told before what came since.
-    pub(crate) fn restored(&self, now: Moment) {
+    /// Gives what the link is to tell of it.
+    pub(crate) fn restored(&self, now: Moment) -> Option<Notice> {
         let mut state = self.lock();
-        let gap = state.outage.ends(now).map(|gap| {
+        let gap = state.outage.ends(now);
+        let notice = gap.as_ref().map(Gap::notice);
+        let gap = gap.map(|gap| {
             let bytes = gap.weight() + NOTICE;
             (self.told(state.generation, News::Gap(gap)), bytes)
         });
@@ -117,6 +121,7 @@ impl Hub {
         state.up = true;
         drop(state);
         self.to_deliver.notify_one();
+        notice
     }
 
     /// The connection is gone, in whatever manner.
@@ -154,7 +159,6 @@ impl Hub {
 
     /// A request was not granted.
     pub(crate) fn refused(&self, refused: Refused) {
-        tracing::warn!(feed = self.feed.as_str(), "{refused}");
         let mut state = self.lock();
         let bytes = refused.weight() + NOTICE;
         let message = self.told(state.generation, News::Refused(refused));

@@ -22,7 +22,7 @@ use crate::websocket::hub::Hub;
 use crate::websocket::message::Payload;
 use crate::websocket::protocol::Incoming;
 use crate::websocket::settings::FeedHealth;
-use crate::websocket::topic::Action;
+use crate::websocket::topic::{Action, Refused};
 use crate::websocket::vigil::{Look, Vigil};
 
 /// How long the peer may take to answer a close frame.
@@ -194,7 +194,7 @@ impl Reader {
         loop {
             let refused = self.hub.lock().subscriptions.expire(now);
             let Some(refused) = refused else { break };
-            self.hub.refused(refused);
+            self.refused(refused);
             self.hub.to_write.notify_one();
         }
         let (restored, expecting, deadline) = {
@@ -241,7 +241,7 @@ impl Reader {
     /// All that was wanted is restored.
     fn begin(&mut self) {
         self.ready = true;
-        self.hub.restored(Moment::now());
+        let gap = self.hub.restored(Moment::now());
         self.vigil.message(instant());
         // Before the link is up: failures are counted in a row.
         if let Some(circuit) = &self.circuit
@@ -251,7 +251,16 @@ impl Reader {
             pass.succeeded();
         }
         self.lifeline.ready();
+        if let Some(gap) = gap {
+            self.lifeline.notice(gap);
+        }
         self.hub.to_write.notify_one();
+    }
+
+    /// The subscriber is told, and whoever hears the events of the link.
+    fn refused(&self, refused: Refused) {
+        self.lifeline.notice(refused.notice());
+        self.hub.refused(refused);
     }
 
     /// A feed makes no calls of which it could learn that the server is well again: while the
@@ -314,7 +323,7 @@ impl Reader {
             Incoming::Refused(which, reason) => {
                 let refused = self.hub.lock().subscriptions.refused(&which, &reason);
                 if let Some(refused) = refused {
-                    self.hub.refused(refused);
+                    self.refused(refused);
                 }
                 self.hub.to_write.notify_one();
                 return Ok(());

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Notice;
+
 /// What one subscribes to: a channel, a symbol, whatever the server's protocol has. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -104,6 +106,21 @@ impl Refused {
             topic,
             action,
             refusal,
+        }
+    }
+
+    /// As the link tells it.
+    pub(crate) fn notice(&self) -> Notice {
+        let action = match self.action {
+            Action::Subscribe => "subscribe",
+            Action::Unsubscribe => "unsubscribe",
+        };
+        let notice = Notice::new("refused", self.to_string())
+            .with("topic", &self.topic.0)
+            .with("action", action);
+        match &self.refusal {
+            Refusal::Denied(reason) => notice.with("reason", reason),
+            Refusal::NoAnswer => notice,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use everlink::event::Event;
 
 /// Each line is read, written again, and shown; the JSON is what other programs rely on.
-const GOLDEN: [(&str, &str); 22] = [
+const GOLDEN: [(&str, &str); 24] = [
     (r#""event":"connecting""#, "connecting"),
     (r#""event":"connected""#, "connected"),
     (
@@ -68,6 +68,11 @@ const GOLDEN: [(&str, &str); 22] = [
         r#""event":"missed","count":26"#,
         "26 event(s) missed by this subscriber",
     ),
+    (
+        r#""event":"notice","name":"gap","text":"gap of 1.2s\nin 2 topics","detail":{"topics":"a, b"}"#,
+        "gap of 1.2s in 2 topics",
+    ),
+    (r#""event":"notice","name":"refused","text":"no""#, "no"),
     (
         r#""event":"topology_changed","trigger":"node_down","added":["[::1]:7001"],"removed":[],"slots_moved":5461,"slots_uncovered":0"#,
         "topology changed (node down): 1 node(s) added, 0 removed, 5461 slot(s) moved, 0 uncovered",

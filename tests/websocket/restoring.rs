@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use everlink::event::EventKind;
 use everlink::exit::CauseKind;
 use everlink::websocket::{Action, News, Refusal, SubscriptionState};
 
@@ -62,6 +63,16 @@ async fn a_refused_subscription_is_told_and_holds_up_none() {
     for topic in ["a", "secret", "z"] {
         rig.feed.subscribe(topic);
     }
+    // Whoever hears the events of the link is told, too.
+    let EventKind::Notice(notice) = rig.told("notice").await.kind else {
+        panic!("another event");
+    };
+    assert_eq!(notice.name(), "refused");
+    assert_eq!(notice.detail("topic"), Some("secret"));
+    assert_eq!(notice.detail("action"), Some("subscribe"));
+    assert_eq!(notice.detail("reason"), Some("as told"));
+    let text = "the server refused to subscribe to secret: as told";
+    assert_eq!(notice.to_string(), text);
     rig.told("connected").await;
     server
         .until("two topics", |it| it.only() == Some(vec!["a", "z"]))
@@ -145,6 +156,18 @@ async fn a_gap_says_from_when_to_when_and_stands_between_the_messages() {
     assert!(before <= gap.from && gap.from <= gap.until && gap.until <= SystemTime::now());
     assert!(gap.duration >= ms(20), "two backoffs: {:?}", gap.duration);
     assert_eq!(rig.delivered(), [], "one gap for one outage");
+    // The event says the same, once.
+    let EventKind::Notice(notice) = rig.told("notice").await.kind else {
+        panic!("another event");
+    };
+    assert_eq!((notice.name(), notice.text()), ("gap", &*gap.to_string()));
+    for (name, value) in [("topics", "a"), ("cause", "closed")] {
+        assert_eq!(notice.detail(name), Some(value));
+    }
+    for name in ["from", "until", "duration"] {
+        assert!(notice.detail(name).is_some(), "{notice:?}");
+    }
+    assert_eq!(rig.told_now(), []);
 }
 
 /// Of this process: sockets, files, pipes.
@@ -184,7 +207,12 @@ async fn after_each_of_100_restarts_all_is_as_before() {
         let gap = rig.gap().await;
         assert!(gap.topics.len() >= 4, "{gap:?}");
         assert_eq!(rig.text().await, format!("m{round}"));
+        // A refused request would be told here as well.
+        rig.told("notice").await;
+        assert_eq!(rig.told_now(), []);
     }
+    let notices = rig.names.iter().filter(|name| **name == "notice");
+    assert_eq!(notices.count(), 100, "one for each outage");
     assert_eq!(rig.delivered(), [], "nothing twice");
     server.until("one socket", |it| it.sockets == 1).await;
     // Other tests of this process open some, too.

@@ -98,6 +98,8 @@ pub(crate) struct Rig {
     pub(crate) gate: watch::Sender<bool>,
     /// There while any task, actor or handle of the feed is.
     pub(crate) alive: Weak<()>,
+    /// Of the events that were waited for or passed over.
+    pub(crate) names: Vec<&'static str>,
     taken: watch::Receiver<usize>,
     messages: mpsc::UnboundedReceiver<FeedMessage>,
     events: mpsc::UnboundedReceiver<Event>,
@@ -145,6 +147,7 @@ impl Rig {
             feed: feed.expect("settings that can be"),
             gate,
             alive,
+            names: Vec::new(),
             taken,
             messages,
             events,
@@ -161,9 +164,11 @@ impl Rig {
     /// The next event.
     pub(crate) async fn event(&mut self) -> Event {
         let event = tokio::time::timeout(SOON, self.events.recv()).await;
-        event
+        let event = event
             .expect("an event in time")
-            .expect("the registry lives")
+            .expect("the registry lives");
+        self.names.push(event.kind.name());
+        event
     }
 
     /// The next event of this kind; others are passed over.
@@ -171,8 +176,13 @@ impl Rig {
         let mut seen = Vec::new();
         loop {
             match tokio::time::timeout(SOON, self.events.recv()).await {
-                Ok(Some(event)) if event.kind.name() == kind => return event,
-                Ok(Some(event)) => seen.push(event.to_string()),
+                Ok(Some(event)) => {
+                    self.names.push(event.kind.name());
+                    if event.kind.name() == kind {
+                        return event;
+                    }
+                    seen.push(event.to_string());
+                }
                 Ok(None) | Err(_) => panic!("no {kind}: {seen:#?}"),
             }
         }

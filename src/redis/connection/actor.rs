@@ -87,6 +87,7 @@ impl Backend for RedisBackend {
             | EventKind::CircuitHalfOpen
             | EventKind::CircuitClosed { .. }
             | EventKind::Missed { .. }
+            | EventKind::Notice(_)
             | EventKind::TopologyChanged { .. }
             | EventKind::TopologyFailed { .. } => return,
         };
