@@ -1,7 +1,17 @@
-//! The manager: named links of any kind, started and stopped in order, in virtual time.
+//! The manager: named links of any kind, started and stopped in order; in virtual time, and on real
+//! servers of three kinds.
 
 #[path = "supervision/scripted.rs"]
 mod scripted;
+#[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]
+#[path = "websocket/server.rs"]
+#[allow(dead_code, reason = "a part of it is used here")]
+mod server;
+#[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]
+#[path = "manager/services.rs"]
+mod services;
+#[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]
+mod support;
 
 use std::sync::{Arc, Mutex};
 

@@ -11,6 +11,8 @@ mod faults;
 mod load;
 #[path = "mysql/parked.rs"]
 mod parked;
+#[path = "mysql/returns.rs"]
+mod returns;
 #[cfg(feature = "tls")]
 #[path = "mysql/secured.rs"]
 mod secured;

@@ -9,6 +9,8 @@ mod connecting;
 mod lagging;
 #[path = "websocket/losses.rs"]
 mod losses;
+#[path = "websocket/process.rs"]
+mod process;
 #[path = "websocket/restoring.rs"]
 mod restoring;
 #[path = "websocket/rig.rs"]

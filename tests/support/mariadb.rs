@@ -191,6 +191,15 @@ impl MariaDb {
         self.ready().await
     }
 
+    /// The same, on another port.
+    ///
+    /// # Errors
+    /// As [`MariaDb::start`].
+    pub async fn restart_elsewhere(&mut self) -> Result<()> {
+        self.port = Port::reserve()?;
+        self.restart().await
+    }
+
     /// Stops the server's clock with SIGSTOP.
     ///
     /// # Errors

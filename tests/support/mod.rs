@@ -16,6 +16,7 @@
 //! | [`recorder`] | a port that forwards and keeps every byte |
 //! | [`raw`] | a RESP2 client that is independent of everlink |
 //! | [`ports`], [`waiting`], [`background`], [`sockets`], [`supervised`] | what those are made of |
+//! | [`story`] | the names of events, in short |
 #![allow(
     dead_code,
     unreachable_pub,
@@ -42,5 +43,6 @@ pub mod redis_server;
 pub mod replies;
 pub mod resharding;
 pub mod sockets;
+pub mod story;
 pub mod supervised;
 pub mod waiting;
