@@ -7,10 +7,9 @@
 //! disconnects and comes back by itself after a backoff of about 100 ms; then a status line and
 //! `done`.
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use everlink::endpoint::Endpoint;
 use everlink::exit::{Cause, CauseKind};
-use everlink::link::{Backend, Close, Lifeline, Link, LinkSettings};
+use everlink::link::{Backend, Lifeline, Link, LinkSettings, Task};
 use everlink::registry::{Callbacks, Registry};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,29 +22,19 @@ struct Feed {
 }
 
 impl Backend for Feed {
-    type Connection = FeedConnection;
+    type Connection = Task;
 
     fn endpoint(&self) -> Endpoint {
         Endpoint::tcp("127.0.0.1", self.port)
     }
 
-    fn connection(&mut self, lifeline: Lifeline) -> FeedConnection {
-        FeedConnection {
-            port: self.port,
-            lines: self.lines.clone(),
-            lifeline,
-        }
+    fn connection(&mut self, lifeline: Lifeline) -> Task {
+        let work = read_feed(self.port, self.lines.clone(), lifeline.clone());
+        Task::new(lifeline, work)
     }
 }
 
-/// One socket's life: begins with the dial, ends with the socket.
-struct FeedConnection {
-    port: u16,
-    lines: mpsc::Sender<String>,
-    lifeline: Lifeline,
-}
-
-/// Returns why the connection ended.
+/// One socket's life: begins with the dial, ends with the socket, and says why.
 async fn read_feed(
     port: u16,
     lines: mpsc::Sender<String>,
@@ -61,28 +50,6 @@ async fn read_feed(
         }
     }
     Err(CauseKind::Closed.into())
-}
-
-impl Actor for FeedConnection {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let feed = read_feed(self.port, self.lines.clone(), self.lifeline.clone());
-        ctx.spawn(feed.into_actor(self).map(|end, connection, ctx| {
-            let cause = end.err().unwrap_or_else(|| CauseKind::Requested.into());
-            connection.lifeline.exit(cause);
-            ctx.stop();
-        }));
-    }
-}
-
-impl Handler<Close> for FeedConnection {
-    type Result = ();
-
-    fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
-        self.lifeline.exit(CauseKind::Requested.into());
-        ctx.stop();
-    }
 }
 
 #[actix::main]

@@ -64,6 +64,11 @@ pub mod websocket;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// So does that of the document on other kinds of links.
+#[cfg(all(doctest, feature = "mysql", feature = "redis", feature = "websocket"))]
+#[doc = include_str!("../docs/backends.md")]
+struct Backends;
+
 /// So does that of the document on TLS.
 #[cfg(all(doctest, feature = "redis", feature = "tls"))]
 #[doc = include_str!("../docs/tls.md")]

@@ -12,6 +12,8 @@ mod parked;
 mod scripted;
 #[path = "supervision/stopping.rs"]
 mod stopping;
+#[path = "supervision/tasks.rs"]
+mod tasks;
 
 use everlink::event::EventKind;
 use everlink::exit::CauseKind;

@@ -150,7 +150,7 @@ fn told() -> Callbacks {
         .on_reconnect(|event| {
             if let EventKind::Reconnected { attempts, downtime } = &event.kind {
                 let link = &event.link;
-                println!("  event: {link} is up again after {attempts} attempts, {downtime:.1?}");
+                println!("  event: {link} is up again after {attempts} attempt(s), {downtime:.1?}");
             }
         })
 }

@@ -204,10 +204,9 @@ impl Handler<FeedMessage> for Desk {
             News::Message(payload) => {
                 self.price(name, payload.as_text().unwrap_or_default(), ctx);
             }
-            News::Gap(gap) => {
-                self.log(format_args!("{name}: {gap}"));
-                self.change(name, |line| line.gaps += 1);
-            }
+            // The link tells it as well, and refused subscriptions, too: they are in the log.
+            News::Gap(_) => self.change(name, |line| line.gaps += 1),
+            News::Refused(_) => {}
             other => self.log(format_args!("{name}: {other:?}")),
         }
     }

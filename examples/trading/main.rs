@@ -4,7 +4,7 @@
 //! breaker of each feed, three open it: trading on that exchange stops until the circuit closes.
 //!
 //! Run: `cargo run --example trading --features websocket`, or with `-- --rounds 1` for a short
-//! form. Nothing else is needed; three rounds take about 20 s.
+//! form. Nothing else is needed; three rounds take 15 to 20 s.
 //!
 //! Expect: every change of a connection and of a circuit with its time, who is connected after each
 //! of them, and at the end a table and `all exchanges trade`. What does not happen in time ends it
@@ -114,6 +114,7 @@ async fn run() -> Result<(), Failure> {
     }
 
     let book = seen.borrow().clone();
+    println!("the desk closes");
     for feed in &feeds {
         feed.stop().await;
     }

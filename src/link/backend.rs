@@ -16,9 +16,9 @@ use crate::registry::LastUsed;
 
 /// A kind of connection: makes one connection actor for each attempt.
 ///
-/// The actor is born to hold one socket. It dials in `started`, calls [`Lifeline::ready`] once it
-/// is usable, and stops its context when the socket is gone, after saying why with
-/// [`Lifeline::exit`]. Everything it owns is dropped with it: that is how the supervisor knows
+/// The actor is born to hold one socket. [`Task`](crate::link::Task) is such an actor, made of one
+/// future; one of your own dials in `started`, calls [`Lifeline::ready`] once it is usable, and stops
+/// its context when the socket is gone, after saying why with [`Lifeline::exit`]. Everything it owns is dropped with it: that is how the supervisor knows
 /// that the socket is closed. A panic in it is seen and counted as a crash.
 ///
 /// The kind of the [`Cause`] decides what follows: a transient one is tried again after a backoff,
@@ -26,29 +26,24 @@ use crate::registry::LastUsed;
 /// [`Class`](crate::exit::Class). An I/O error becomes a cause by `?` or [`Cause::from_io`].
 ///
 /// ```
-/// use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 /// use everlink::endpoint::Endpoint;
 /// use everlink::exit::{Cause, CauseKind};
-/// use everlink::link::{Backend, Close, Lifeline};
+/// use everlink::link::{Backend, Lifeline, Task};
 /// use tokio::io::AsyncReadExt;
 /// use tokio::net::TcpStream;
 ///
 /// struct Ticker;
 ///
 /// impl Backend for Ticker {
-///     type Connection = Connection;
+///     type Connection = Task;
 ///
 ///     fn endpoint(&self) -> Endpoint {
 ///         Endpoint::tcp("127.0.0.1", 7777)
 ///     }
 ///
-///     fn connection(&mut self, lifeline: Lifeline) -> Connection {
-///         Connection { lifeline }
+///     fn connection(&mut self, lifeline: Lifeline) -> Task {
+///         Task::new(lifeline.clone(), work(lifeline))
 ///     }
-/// }
-///
-/// struct Connection {
-///     lifeline: Lifeline,
 /// }
 ///
 /// /// Reads until it cannot; the socket is this future's own.
@@ -60,27 +55,6 @@ use crate::registry::LastUsed;
 ///         lifeline.used();
 ///     }
 ///     Err(CauseKind::Closed.into())
-/// }
-///
-/// impl Actor for Connection {
-///     type Context = Context<Self>;
-///
-///     fn started(&mut self, ctx: &mut Context<Self>) {
-///         let work = work(self.lifeline.clone());
-///         ctx.spawn(work.into_actor(self).map(|end, connection, ctx| {
-///             connection.lifeline.exit(end.err().unwrap_or_else(|| CauseKind::Requested.into()));
-///             ctx.stop();
-///         }));
-///     }
-/// }
-///
-/// impl Handler<Close> for Connection {
-///     type Result = ();
-///
-///     fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
-///         self.lifeline.exit(CauseKind::Requested.into());
-///         ctx.stop();
-///     }
 /// }
 /// ```
 ///

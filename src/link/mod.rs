@@ -6,6 +6,7 @@
 //! | `options` | the same as a configuration file says it |
 //! | `life` | the state machine of one link, pure |
 //! | `backend` | what a kind of connection must offer |
+//! | `task` | a connection actor that is one future, for most kinds |
 //! | `child` | one running connection actor, and how its end is seen |
 //! | `circuit` | the circuit breaker of one link, shared |
 //! | `tally` | results of many calls, told to the circuit in batches |
@@ -22,6 +23,7 @@ mod settings;
 mod supervisor;
 #[cfg(feature = "redis")]
 mod tally;
+mod task;
 
 pub use backend::{Backend, Close, Lifeline};
 pub use circuit::{Circuit, Pass};
@@ -34,3 +36,4 @@ pub use supervisor::{
 };
 #[cfg(feature = "redis")]
 pub(crate) use tally::{Mark, Tally};
+pub use task::Task;

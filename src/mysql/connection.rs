@@ -1,21 +1,16 @@
-//! A pool as a kind of connection: [`MysqlBackend`], and the [`Connection`] actor, which holds all
-//! connections of one life of it.
+//! A pool as a kind of connection: [`MysqlBackend`]. Each life of it holds all its connections.
 
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
-use mysql_async::Opts;
-
 use crate::endpoint::Endpoint;
 use crate::event::Event;
-use crate::exit::{Cause, CauseKind};
-use crate::link::{Backend, Circuit, Close, Lifeline};
+use crate::exit::Cause;
+use crate::link::{Backend, Circuit, Close, Lifeline, Task};
 use crate::mysql::pump::{Pump, Wish};
 use crate::mysql::queue::Shared;
-use crate::mysql::settings::MysqlSettings;
 use crate::mysql::wire::{self, Place, Wire};
 
 /// A pool as a kind of connection. Made by opening a [`Pool`](crate::mysql::Pool).
@@ -47,19 +42,20 @@ impl MysqlBackend {
 }
 
 impl Backend for MysqlBackend {
-    type Connection = Connection;
+    type Connection = Task;
 
     fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
     }
 
-    fn connection(&mut self, lifeline: Lifeline) -> Connection {
-        Connection {
+    fn connection(&mut self, lifeline: Lifeline) -> Task {
+        let life = Rc::new(Life {
             shared: Arc::clone(&self.shared),
-            lifeline,
             wish: Rc::default(),
-            running: false,
-        }
+            running: Cell::new(false),
+        });
+        let work = work(Rc::clone(&life), lifeline.clone());
+        Task::new(lifeline, work).on_close(move |close| life.close(close))
     }
 
     fn circuit(&self) -> Option<Circuit> {
@@ -83,103 +79,39 @@ impl fmt::Debug for MysqlBackend {
     }
 }
 
-/// The connection actor of a pool: all its connections, until the server is lost.
-pub struct Connection {
+/// All connections of a pool, until the server is lost.
+struct Life {
     shared: Arc<Shared>,
-    lifeline: Lifeline,
     wish: Rc<Cell<Wish>>,
-    running: bool,
+    /// There is something to finish.
+    running: Cell<bool>,
 }
 
-impl Connection {
-    fn run(&mut self, first: First, ctx: &mut Context<Self>) {
-        let First {
-            wire,
-            options,
-            open,
-        } = first;
-        let pump = Pump::new(
-            wire,
-            open,
-            Arc::clone(&self.shared),
-            options,
-            self.lifeline.clone(),
-            Rc::clone(&self.wish),
-        );
-        self.running = true;
-        self.lifeline.ready();
-        ctx.spawn(pump.run().into_actor(self).map(|cause, connection, ctx| {
-            connection.end(cause, ctx);
-        }));
-    }
-
-    fn end(&mut self, cause: Cause, ctx: &mut Context<Self>) {
-        self.lifeline.exit(cause);
-        ctx.stop();
-    }
-}
-
-impl Actor for Connection {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let dialling = First::dial(self.shared.settings());
-        ctx.spawn(
-            dialling
-                .into_actor(self)
-                .map(|dialled, connection, ctx| match dialled {
-                    Ok(first) => connection.run(first, ctx),
-                    Err(cause) => connection.end(cause, ctx),
-                }),
-        );
-    }
-}
-
-/// The first connection of a life, and what the others are made by. The driver's options hold the
-/// password: they are shown nowhere.
-struct First {
-    wire: Wire,
-    options: Opts,
-    open: Rc<Cell<usize>>,
-}
-
-impl First {
-    async fn dial(settings: Arc<MysqlSettings>) -> Result<Self, Cause> {
-        let open = Rc::new(Cell::new(0));
-        let place = Place::taken(&open);
-        // The supervisor's connect deadline comes first, and says so.
-        let limit = settings.link.connect_timeout.saturating_mul(2);
-        let options = wire::options(Arc::clone(&settings)).await?;
-        let lifetime = settings.pool.lifetime;
-        let wire = Wire::dial(options.clone(), place, lifetime, limit).await?;
-        Ok(Self {
-            wire,
-            options,
-            open,
-        })
-    }
-}
-
-impl Handler<Close> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, close: Close, ctx: &mut Context<Self>) {
-        if !self.running {
-            self.end(CauseKind::Requested.into(), ctx);
-            return;
-        }
+impl Life {
+    fn close(&self, close: Close) -> bool {
         self.wish.set(match close {
             Close::Drain if self.wish.get() != Wish::Now => Wish::Drain,
             Close::Drain | Close::Now => Wish::Now,
         });
         self.shared.arrived.notify_one();
+        self.running.get()
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("lifeline", &self.lifeline)
-            .finish_non_exhaustive()
-    }
+/// Dials the first connection, then lets the pool work until its end.
+async fn work(life: Rc<Life>, lifeline: Lifeline) -> Result<(), Cause> {
+    let (shared, settings) = (Arc::clone(&life.shared), life.shared.settings());
+    let open = Rc::new(Cell::new(0));
+    let place = Place::taken(&open);
+    // The supervisor's connect deadline comes first, and says so.
+    let limit = settings.link.connect_timeout.saturating_mul(2);
+    // They hold the password: they are shown nowhere.
+    let options = wire::options(Arc::clone(&settings)).await?;
+    let lifetime = settings.pool.lifetime;
+    let first = Wire::dial(options.clone(), place, lifetime, limit).await?;
+    let wish = Rc::clone(&life.wish);
+    let pump = Pump::new(first, open, shared, options, lifeline.clone(), wish);
+    life.running.set(true);
+    lifeline.ready();
+    Err(pump.run().await)
 }

@@ -60,7 +60,7 @@ mod verdict;
 mod wire;
 
 pub use answer::Answer;
-pub use connection::{Connection, MysqlBackend};
+pub use connection::MysqlBackend;
 pub use error::{Error, ErrorKind, Outcome, Result, ServerError};
 pub use mysql_async::prelude::{FromRow, FromValue};
 pub use mysql_async::{Params, Row, Value, params};

@@ -28,6 +28,7 @@ impl Drop for Delivery {
 }
 
 async fn deliver(hub: Arc<Hub>, subscriber: WeakRecipient<FeedMessage>) {
+    let mut missed = false;
     loop {
         let Some(message) = hub.next_delivery() else {
             hub.to_deliver.notified().await;
@@ -36,6 +37,9 @@ async fn deliver(hub: Arc<Hub>, subscriber: WeakRecipient<FeedMessage>) {
         if let Some(subscriber) = subscriber.upgrade() {
             // Stopped, or its handler panicked: there is nobody who could be told.
             let _ = subscriber.send(message).await;
+        } else if !std::mem::replace(&mut missed, true) {
+            let feed = hub.feed.as_str();
+            tracing::warn!(feed, "its subscriber has ended: whatever comes is dropped");
         }
         hub.was_delivered();
     }

@@ -33,7 +33,8 @@ pub struct Feed {
 
 impl Feed {
     /// Opens a feed on the current arbiter, under this name in the registry. It begins to connect at
-    /// once; whatever comes is told to the subscriber, which is held weakly.
+    /// once; whatever comes is told to the subscriber, which is held weakly: keep its address, or it
+    /// ends.
     ///
     /// # Errors
     /// Settings that cannot be.

@@ -31,7 +31,8 @@
 //! let registry = Registry::start_new();
 //! let prices = Prices.start();
 //! let settings = FeedSettings::new("ws://feed.example/v1")?;
-//! let feed = Feed::open("prices", settings, Unasked, prices.recipient(), &registry)?;
+//! // The subscriber is held weakly: `prices` has to stay as long as it is to hear.
+//! let feed = Feed::open("prices", settings, Unasked, prices.clone(), &registry)?;
 //! feed.subscribe("BTC-EUR");
 //! # Ok(())
 //! # }
@@ -70,7 +71,7 @@ mod topic;
 mod url;
 mod vigil;
 
-pub use connection::{FeedBackend, FeedConnection};
+pub use connection::FeedBackend;
 pub use feed::Feed;
 pub use gap::Gap;
 pub use message::{FeedMessage, News, Payload, Text};

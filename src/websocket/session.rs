@@ -35,6 +35,8 @@ const TURN: u32 = 256;
 /// What reader, writer and connection actor tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
+    /// There is a socket.
+    working: Cell<bool>,
     ping: Cell<bool>,
     draining: Cell<bool>,
     close_sent: Cell<Option<Instant>>,
@@ -43,11 +45,15 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Write what waits, then close.
-    pub(crate) fn drain(&self, hub: &Hub) {
+    /// Write what waits, then close. False if there is nothing to close.
+    pub(crate) fn drain(&self, hub: &Hub) -> bool {
+        if !self.working.get() {
+            return false;
+        }
         self.draining.set(true);
         hub.lock().outbox.shut();
         hub.to_write.notify_one();
+        true
     }
 }
 
@@ -60,6 +66,7 @@ pub(crate) async fn work(
     signals: Rc<Signals>,
     lifeline: Lifeline,
 ) -> Cause {
+    signals.working.set(true);
     hub.connected(lifeline.generation().get());
     let _end = End(Arc::clone(&hub));
     let (sink, stream) = socket.split();
