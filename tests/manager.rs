@@ -166,10 +166,10 @@ fn a_member_that_never_comes_up_holds_up_only_those_that_need_it() {
             .collect();
         let late = NotStarted::Open("not done within 5s".to_owned());
         assert_eq!(results[0], ("never", Err(late)));
-        assert!(matches!(
-            &results[1],
-            ("dead", Err(NotStarted::NotReady(_)))
-        ));
+        let ("dead", Err(NotStarted::NotReady(why))) = &results[1] else {
+            panic!("{:?}", results[1]);
+        };
+        assert!(why.starts_with("dead is not up after 5s"), "{why}");
         assert_eq!(results[2], ("late", Err(NotStarted::Needs("dead".into()))));
         assert_eq!(results[3..], [("db", Ok(())), ("feed", Ok(()))]);
     });

@@ -142,7 +142,8 @@ fn ready_waits_until_all_are_up_and_no_longer_than_it_is_told() {
         assert_eq!(up, Ok(()));
         assert!(took < ms(1_100), "{took:?}");
         let (up, took) = ready(&[], secs(1)).await;
-        assert_eq!(up, Err(NotReady::Late(secs(1))));
+        let up = up.expect_err("one is late").to_string();
+        assert_eq!(up, "late is not up after 1s");
         assert!(secs(1) <= took && took < ms(1_100), "{took:?}");
         let (up, took) = ready(&[], secs(10)).await;
         assert_eq!(up, Ok(()));
@@ -150,7 +151,26 @@ fn ready_waits_until_all_are_up_and_no_longer_than_it_is_told() {
         let (up, took) = ready(&["quick", "late"], secs(0)).await;
         assert_eq!((up, took < ms(10)), (Ok(()), true), "already up");
         let (up, _) = ready(&["unknown"], secs(1)).await;
-        assert_eq!(up, Err(NotReady::Late(secs(1))));
+        let up = up.expect_err("there is none").to_string();
+        assert_eq!(up, "unknown is not up after 1s");
+    });
+}
+
+#[test]
+fn ready_says_why_a_link_is_late() {
+    in_virtual_time(async {
+        let registry = Registry::start_new();
+        let refused = Scripted::new([Plan::fails(CauseKind::Refused)]);
+        let link = Link::new("refused", refused, steady(), &registry);
+        link.start().await;
+        let late = link.ready(secs(2)).await.expect_err("nobody is there");
+        let text = "refused is not up after 2s: refused: as planned";
+        assert_eq!(late.to_string(), text);
+        let NotReady::Late { waited, cause, .. } = late else {
+            panic!("{late}");
+        };
+        assert_eq!(waited, secs(2));
+        assert_eq!(cause.map(|cause| cause.kind()), Some(CauseKind::Refused));
     });
 }
 

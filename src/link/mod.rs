@@ -7,6 +7,7 @@
 //! | `life` | the state machine of one link, pure |
 //! | `backend` | what a kind of connection must offer |
 //! | `task` | a connection actor that is one future, for most kinds |
+//! | `dial` | from a host and a port to a socket |
 //! | `child` | one running connection actor, and how its end is seen |
 //! | `circuit` | the circuit breaker of one link, shared |
 //! | `tally` | results of many calls, told to the circuit in batches |
@@ -16,6 +17,7 @@
 mod backend;
 mod child;
 mod circuit;
+mod dial;
 mod handle;
 mod life;
 mod options;
@@ -27,6 +29,7 @@ mod task;
 
 pub use backend::{Backend, Close, Lifeline};
 pub use circuit::{Circuit, Pass};
+pub use dial::dial_tcp;
 pub use handle::Link;
 pub use life::Generation;
 pub use options::{BreakerOption, LinkOptions};

@@ -33,7 +33,7 @@ pub enum NotStarted {
     #[error("it cannot be opened: {0}")]
     Open(String),
     /// It runs, and is not up yet.
-    #[error("it is not up: {0}")]
+    #[error("{0}")]
     NotReady(String),
     /// It was not started, since this one, which it needs, is not up.
     #[error("it needs {0}, which is not up")]
@@ -144,7 +144,9 @@ impl Shared {
                 member
             }
         };
+        // Whole milliseconds: it is told how long was waited.
         let left = deadline.saturating_duration_since(Instant::now());
+        let left = Duration::from_millis(left.as_micros().div_ceil(1_000) as u64);
         running.ready(left).await.map_err(NotStarted::NotReady)
     }
 

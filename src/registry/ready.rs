@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix::{Context, Handler, Message, ResponseFuture};
+use actix::{ActorFutureExt, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use tokio::sync::oneshot;
 
 use crate::endpoint::LinkName;
@@ -26,8 +26,15 @@ pub struct Ready {
 #[non_exhaustive]
 pub enum NotReady {
     /// Not in time.
-    #[error("not ready within {0:?}")]
-    Late(Duration),
+    #[error("{link} is not up after {waited:?}{}", after_colon(.cause.as_ref()))]
+    Late {
+        /// How long was waited.
+        waited: Duration,
+        /// The first that is not up.
+        link: LinkName,
+        /// Its last failure, if there was one.
+        cause: Option<Cause>,
+    },
     /// This one has given up fast attempts, for this cause.
     #[error("{link} is parked: {cause}")]
     Parked {
@@ -41,6 +48,10 @@ pub enum NotReady {
     Gone,
 }
 
+fn after_colon(cause: Option<&Cause>) -> String {
+    cause.map_or_else(String::new, |cause| format!(": {cause}"))
+}
+
 /// Somebody who waits for links.
 #[derive(Debug)]
 pub(super) struct ReadyWaiter {
@@ -49,7 +60,7 @@ pub(super) struct ReadyWaiter {
 }
 
 impl Handler<Ready> for Registry {
-    type Result = ResponseFuture<Result<(), NotReady>>;
+    type Result = ResponseActFuture<Self, Result<(), NotReady>>;
 
     fn handle(&mut self, message: Ready, _: &mut Context<Self>) -> Self::Result {
         let links = if message.links.is_empty() {
@@ -58,15 +69,19 @@ impl Handler<Ready> for Registry {
             message.links
         };
         let (answer, ready) = oneshot::channel();
-        self.ready_waiters.push(ReadyWaiter { links, answer });
+        let waiter = ReadyWaiter {
+            links: links.clone(),
+            answer,
+        };
+        self.ready_waiters.push(waiter);
         self.answer_ready();
-        Box::pin(async move {
-            match tokio::time::timeout(message.timeout, ready).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(NotReady::Gone),
-                Err(_) => Err(NotReady::Late(message.timeout)),
-            }
-        })
+        let waited = message.timeout;
+        let ready = tokio::time::timeout(waited, ready).into_actor(self);
+        Box::pin(ready.map(move |ready, registry, _| match ready {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(NotReady::Gone),
+            Err(_) => registry.late(&links, waited),
+        }))
     }
 }
 
@@ -81,6 +96,20 @@ impl Registry {
                 None => self.ready_waiters.push(waiter),
             }
         }
+    }
+
+    /// Which is not up after this time, and why.
+    fn late(&self, links: &[LinkName], waited: Duration) -> Result<(), NotReady> {
+        let status = |link: &LinkName| self.links.get(link).map(|(status, _)| status);
+        let up = |link: &LinkName| status(link).is_some_and(|it| it.state == LinkState::Up);
+        let Some(link) = links.iter().find(|link| !up(link)) else {
+            return Ok(());
+        };
+        Err(NotReady::Late {
+            waited,
+            link: link.clone(),
+            cause: status(link).and_then(|status| status.last_error.clone()),
+        })
     }
 
     /// None: they may still come up.

@@ -2,7 +2,6 @@
 
 use data_encoding::BASE64;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -13,6 +12,7 @@ use tokio_tungstenite::tungstenite::{Error, error::CapacityError};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::exit::{Cause, CauseKind};
+use crate::link::dial_tcp;
 use crate::websocket::settings::FeedSettings;
 
 /// A connected byte stream.
@@ -58,21 +58,6 @@ async fn connect(settings: &FeedSettings) -> Result<Box<dyn Stream>, Cause> {
         CauseKind::Misconfigured,
         "wss:// needs the feature tls",
     ));
-}
-
-/// Resolves the name anew each time.
-async fn dial_tcp(host: &str, port: u16) -> Result<TcpStream, Cause> {
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|error| Cause::new(CauseKind::Unresolved, error.to_string()))?;
-    let mut last = Cause::new(CauseKind::Unresolved, "the name has no address");
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Cause::from_io(&error),
-        }
-    }
-    Err(last)
 }
 
 fn request(settings: &FeedSettings) -> Result<Request, Cause> {

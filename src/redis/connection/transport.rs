@@ -101,20 +101,9 @@ async fn dial_tcp(endpoint: &Endpoint, settings: &Tcp) -> Result<TcpStream, Caus
             "only host:port can be dialled by this version",
         ));
     };
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|error| Cause::new(CauseKind::Unresolved, error.to_string()))?;
-    let mut last = Cause::new(CauseKind::Unresolved, "the name has no address");
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                tune(&stream, settings).map_err(|error| Cause::from_io(&error))?;
-                return Ok(stream);
-            }
-            Err(error) => last = Cause::from_io(&error),
-        }
-    }
-    Err(last)
+    let stream = crate::link::dial_tcp(host, port).await?;
+    tune(&stream, settings).map_err(|error| Cause::from_io(&error))?;
+    Ok(stream)
 }
 
 fn tune(stream: &TcpStream, settings: &Tcp) -> io::Result<()> {
