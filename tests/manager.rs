@@ -1,6 +1,10 @@
 //! The manager: named links of any kind, started and stopped in order; in virtual time, and on real
 //! servers of three kinds.
 
+#[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]
+#[path = "websocket/lines.rs"]
+#[allow(dead_code, reason = "a part of it is used here")]
+mod lines;
 #[path = "supervision/scripted.rs"]
 mod scripted;
 #[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]

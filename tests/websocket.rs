@@ -7,6 +7,8 @@ mod breaking;
 mod connecting;
 #[path = "websocket/lagging.rs"]
 mod lagging;
+#[path = "websocket/lines.rs"]
+mod lines;
 #[path = "websocket/losses.rs"]
 mod losses;
 #[path = "websocket/process.rs"]

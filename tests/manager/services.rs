@@ -6,10 +6,9 @@ use actix::{Actor, Addr, Context, Handler};
 use everlink::manager::{Code, Get, Manager, ManagerConfig, Register, StartAll, StopAll, Summary};
 use everlink::mysql::Pool;
 use everlink::redis::{Client, cmd};
-use everlink::websocket::{
-    Feed, FeedMessage, FeedSettings, Incoming, News, Payload, Protocol, Topic, Which,
-};
+use everlink::websocket::{Feed, FeedMessage, FeedSettings, News};
 
+use crate::lines::Lines;
 use crate::scripted::secs;
 use crate::server::{Order, Server};
 use crate::support::mariadb::{MariaDb, is_installed};
@@ -17,26 +16,6 @@ use crate::support::redis_server::{RedisServer, RedisServerOptions};
 use crate::support::waiting::Wait;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
-
-struct Lines;
-
-impl Protocol for Lines {
-    fn subscribe(&self, topic: &Topic, _: u64) -> Payload {
-        Payload::text(format!("+{topic}"))
-    }
-
-    fn unsubscribe(&self, topic: &Topic, _: u64) -> Payload {
-        Payload::text(format!("-{topic}"))
-    }
-
-    fn classify(&self, message: &Payload) -> Incoming {
-        let text = message.as_text().unwrap_or_default();
-        match text.strip_prefix("ok +") {
-            Some(topic) => Incoming::Subscribed(Which::Topic(topic.into())),
-            None => Incoming::Data,
-        }
-    }
-}
 
 /// Keeps what the feed tells.
 #[derive(Default)]
@@ -62,7 +41,13 @@ fn heard_by(ear: &Addr<Ear>) -> Code {
         Register::new(name, move |opening| {
             let subscriber = ear.clone().recipient();
             let settings = settings.clone();
-            let feed = Feed::open(opening.name, settings, Lines, subscriber, &opening.registry);
+            let feed = Feed::open(
+                opening.name,
+                settings,
+                Lines::default(),
+                subscriber,
+                &opening.registry,
+            );
             async move { Ok(feed?) }
         })
     })

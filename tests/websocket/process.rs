@@ -118,6 +118,18 @@ impl Seen {
     }
 }
 
+/// The server is back: soon all is as before, and the outage is told once.
+async fn heals(rig: &mut Rig, seen: &mut Seen, topics: &str) {
+    let back = Instant::now();
+    rig.told("reconnected").await;
+    assert_eq!(seen.topics(rig).await, topics);
+    let took = back.elapsed();
+    assert!(took < SOON_AFTER, "{took:?}");
+    let gap = rig.told("notice").await.to_string();
+    assert!(gap.contains(": gap of "), "{gap}");
+    assert_eq!(seen.gaps, 1);
+}
+
 #[actix::test]
 async fn a_killed_server_is_told_and_comes_back_with_all_subscriptions() {
     let mut server = Process::start().await;
@@ -136,14 +148,7 @@ async fn a_killed_server_is_told_and_comes_back_with_all_subscriptions() {
     assert_eq!(rig.failed().await.0, CauseKind::Refused);
     assert_eq!(rig.failed().await.0, CauseKind::Refused);
     server.up().await;
-    let back = Instant::now();
-    rig.told("reconnected").await;
-    assert_eq!(seen.topics(&mut rig).await, "a b");
-    let took = back.elapsed();
-    assert!(took < SOON_AFTER, "{took:?}");
-    let gap = rig.told("notice").await;
-    assert_eq!(seen.gaps, 1);
-    assert!(gap.to_string().contains("in 2 topic(s)"), "{gap}");
+    heals(&mut rig, &mut seen, "a b").await;
     assert_eq!(
         in_short(&rig.names),
         "connecting connected disconnected retried reconnecting connecting reconnected notice"
@@ -163,13 +168,7 @@ async fn a_server_that_stands_still_is_left_and_found_again_when_it_goes_on() {
     // The kernel still accepts for it.
     assert_eq!(rig.failed().await.0, CauseKind::ConnectTimeout);
     server.signal(Supervised::resume);
-    let back = Instant::now();
-    rig.told("reconnected").await;
-    assert_eq!(seen.topics(&mut rig).await, "a");
-    let took = back.elapsed();
-    assert!(took < SOON_AFTER, "{took:?}");
-    rig.told("notice").await;
-    assert_eq!(seen.gaps, 1);
+    heals(&mut rig, &mut seen, "a").await;
     assert_eq!(
         in_short(&rig.names),
         "connecting connected disconnected retried reconnecting connecting reconnected notice"
@@ -192,14 +191,9 @@ async fn a_server_that_moves_and_changes_its_token_is_followed_by_new_settings()
     assert_eq!(rig.failed().await.0, CauseKind::Refused);
     server.port = Port::reserve().expect("a port");
     server.up().await;
-    let back = Instant::now();
     let moved = server.settings("right");
     rig.feed.reconfigure(moved).await.expect("valid");
-    rig.told("reconnected").await;
-    assert_eq!(seen.topics(&mut rig).await, "a");
-    let took = back.elapsed();
-    assert!(took < SOON_AFTER, "{took:?}");
-    rig.told("notice").await;
+    heals(&mut rig, &mut seen, "a").await;
     // The settings may find the feed in an attempt or between two.
     let told = in_short(&rig.names);
     let begins = "connecting connect_failed gave_up connecting connected disconnected retried ";

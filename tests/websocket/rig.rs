@@ -9,54 +9,16 @@ use everlink::exit::CauseKind;
 use everlink::link::SharedGovernor;
 use everlink::policy::{Backoff, Governor, RefusedCap, RestartPolicy};
 use everlink::registry::{Registry, Subscribe};
-use everlink::websocket::{
-    Feed, FeedMessage, FeedSettings, Gap, Incoming, News, Payload, Protocol, Topic, Which,
-};
+use everlink::websocket::{Feed, FeedMessage, FeedSettings, Gap, News, Payload};
 use tokio::sync::{mpsc, watch};
 
+use crate::lines::Lines;
 use crate::support::waiting::Wait;
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-/// What the test's server speaks.
-#[derive(Default)]
-pub(crate) struct Lines {
-    /// Lives as long as anything of the feed does.
-    token: Arc<()>,
-}
-
-impl Protocol for Lines {
-    fn subscribe(&self, topic: &Topic, _: u64) -> Payload {
-        Payload::text(format!("+{topic}"))
-    }
-
-    fn unsubscribe(&self, topic: &Topic, _: u64) -> Payload {
-        Payload::text(format!("-{topic}"))
-    }
-
-    fn classify(&self, message: &Payload) -> Incoming {
-        let text = message.as_text().unwrap_or_default();
-        assert_ne!(text, "panic", "as told");
-        let topic = |rest: &str| Which::Topic(rest.into());
-        if let Some(rest) = text.strip_prefix("ok +") {
-            Incoming::Subscribed(topic(rest))
-        } else if let Some(rest) = text.strip_prefix("ok -") {
-            Incoming::Unsubscribed(topic(rest))
-        } else if let Some(rest) = text.strip_prefix("no ") {
-            Incoming::Refused(topic(&rest[1..]), "as told".to_owned())
-        } else {
-            Incoming::Data
-        }
-    }
-
-    fn key(&self, message: &Payload) -> Option<String> {
-        let (key, _) = message.as_text()?.split_once('=')?;
-        Some(key.to_owned())
-    }
 }
 
 /// Passes on what it is told; handles nothing while the gate is shut.
