@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 12] = [
 ];
 
 /// The same within `redis`.
-const REDIS_ORDER: [&[&str]; 17] = [
+const REDIS_ORDER: [&[&str]; 18] = [
     &["value", "error"],
     &["slot"],
     &["spares"],
@@ -35,6 +35,7 @@ const REDIS_ORDER: [&[&str]; 17] = [
     &["cluster"],
     &["refusal"],
     &["memory"],
+    &["seat"],
     &["request"],
     &["lane"],
     &["handoff"],

@@ -13,6 +13,7 @@ use crate::exit::Cause;
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::memory::Tally;
 use crate::redis::request::{Refusal, Request};
+use crate::redis::seat::Seat;
 use crate::redis::value::ServerError;
 
 /// A request that a node did not serve; the router decides what becomes of it.
@@ -126,12 +127,15 @@ pub(crate) enum News {
 #[rtype(result = "()")]
 pub(crate) struct NodeNews {
     pub(crate) endpoint: Endpoint,
+    /// Whose connection to it tells this.
+    pub(crate) seat: Seat,
     pub(crate) news: News,
 }
 
 /// The way from a connection back to its router.
 #[derive(Clone)]
 pub(crate) struct Handoff {
+    seat: Seat,
     bounced: WeakRecipient<Bounced>,
     news: WeakRecipient<NodeNews>,
     on_the_way: Arc<Tally>,
@@ -144,10 +148,24 @@ impl Handoff {
         on_the_way: Arc<Tally>,
     ) -> Self {
         Self {
+            seat: Seat::SHARED,
             bounced,
             news,
             on_the_way,
         }
+    }
+
+    /// The same way, from the connections of this seat.
+    pub(crate) fn of(&self, seat: Seat) -> Self {
+        Self {
+            seat,
+            ..self.clone()
+        }
+    }
+
+    /// Whose connections take it.
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
     }
 
     /// Hands a request back. It is answered here if there is no router any more, or if too much is
@@ -176,6 +194,7 @@ impl Handoff {
         if let Some(router) = self.news.upgrade() {
             router.do_send(NodeNews {
                 endpoint: endpoint.clone(),
+                seat: self.seat,
                 news,
             });
         }

@@ -29,6 +29,7 @@
 //! | [`cluster`] | redirects, topology, slot map | yes |
 //! | `refusal` | what an error reply proves | yes |
 //! | `memory` | what a client holds, in bytes | |
+//! | `seat` | whose connections a request goes over | |
 //! | `request` | one command on its way, answered exactly once | |
 //! | `lane` | where requests wait for the connection of one link | |
 //! | `handoff` | from a connection back to its router | |
@@ -50,6 +51,7 @@ mod request;
 pub mod resp;
 mod retry;
 mod router;
+mod seat;
 mod slot;
 mod spares;
 mod value;

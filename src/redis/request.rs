@@ -14,6 +14,7 @@ use crate::redis::awaited::Answerer;
 use crate::redis::command::Wire;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::retry::{Failure, RetryPolicy};
+use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
 use crate::redis::spares::Spares;
 use crate::redis::value::{ServerError, Value};
@@ -38,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) wire: Wire,
     /// The slot of its keys; none for a command without a key.
     pub(crate) slot: Option<Slot>,
+    /// Whose connections it goes over.
+    pub(crate) seat: Seat,
     /// It may be sent again though it may have been executed: it only reads, or is idempotent, or
     /// its caller wants it at least once.
     pub(crate) repeatable: bool,
@@ -112,6 +115,7 @@ impl Request {
         let parts = Parts {
             wire,
             slot: None,
+            seat: Seat::SHARED,
             repeatable: false,
             script: false,
             asking: false,

@@ -49,8 +49,11 @@ impl Backend for RedisBackend {
         }
     }
 
+    /// The circuit is the node's. Its shared link tells it that the node was lost, once however many
+    /// seats lost it, and tells of it.
     fn circuit(&self) -> Option<Circuit> {
-        self.lane.circuit().cloned()
+        let circuit = self.lane.circuit().cloned();
+        circuit.filter(|_| self.handoff.seat().is_shared())
     }
 
     fn wanted(&self) -> bool {
@@ -60,6 +63,12 @@ impl Backend for RedisBackend {
     fn observe(&mut self, event: &Event) {
         let news = match &event.kind {
             EventKind::Connected | EventKind::Reconnected { .. } => {
+                if !self.handoff.seat().is_shared()
+                    && let Some(circuit) = self.lane.circuit()
+                {
+                    // Half-open at once: the shared link may be in a long backoff.
+                    circuit.connected();
+                }
                 self.lane.up();
                 News::Up
             }
@@ -68,7 +77,12 @@ impl Backend for RedisBackend {
                 News::Down
             }
             EventKind::GaveUp { cause, .. } => {
-                self.lane.park(cause.clone());
+                if self.handoff.seat().is_shared() {
+                    self.lane.park(cause.clone());
+                } else {
+                    // What waits goes over the shared link.
+                    self.lane.down(Some(cause.clone()));
+                }
                 News::Down
             }
             // What waits is the router's to place elsewhere.

@@ -12,19 +12,23 @@ use crate::policy::Force;
 use crate::redis::awaited::awaited;
 use crate::redis::command::{Command, Pipeline};
 use crate::redis::config::{Config, Mode};
+use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, Result};
 use crate::redis::from_value::FromValue;
 use crate::redis::memory::Memory;
 use crate::redis::request::{Replies, Responder};
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::home;
+use crate::redis::router::host::{Host, HostId, Reports};
 use crate::redis::router::ledger::read_memory;
 use crate::redis::router::operations::{
     AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
 };
-use crate::redis::router::router::now;
+use crate::redis::router::router::{Router, Topology, now};
 use crate::redis::router::routes::Shared;
+use crate::redis::router::seats::{TakeSeat, Taken, Tenure};
 use crate::redis::router::standalone::Standalone;
+use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 use crate::registry::{LinkStatus, Registry, Snapshot, Subscribe};
 
@@ -38,6 +42,9 @@ pub struct Client {
     shared: Arc<Shared>,
     router: AnyRouter,
     registry: Addr<Registry>,
+    seat: Seat,
+    /// Held, so that the seat's connections live.
+    _tenure: Option<Arc<Tenure>>,
 }
 
 /// The router behind a client.
@@ -100,6 +107,42 @@ impl Client {
             shared,
             router,
             registry,
+            seat: Seat::SHARED,
+            _tenure: None,
+        })
+    }
+
+    /// The same client, with connections of this arbiter's own: its calls cross no thread. What is
+    /// known of the cluster, breakers, retry budgets, events, health and every operation are shared
+    /// with all other handles.
+    ///
+    /// Made for actix-web: each worker calls it once, in `App::data_factory`. Each node gets one
+    /// more connection, on the current arbiter; until it is up, and whenever it is not, commands go
+    /// over the shared one. All handles that were made on one arbiter share its connections; on the
+    /// router's own arbiter those are the shared ones. They end when the last of these handles is
+    /// dropped, or with the arbiter: then its handles go on over the shared connections.
+    ///
+    /// The handle may be used from other threads, and costs a thread's crossing there.
+    ///
+    /// # Errors
+    ///
+    /// The router was stopped.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an actix arbiter or a tokio `LocalSet`.
+    pub async fn here(&self) -> Result<Self> {
+        let dialer = Dialer::of(&self.shared.config);
+        let taken = match &self.router {
+            AnyRouter::Cluster(router) => take_seat(router, dialer).await,
+            AnyRouter::Standalone(router) => take_seat(router, dialer).await,
+        }?;
+        Ok(Self {
+            shared: Arc::clone(&self.shared),
+            router: self.router.clone(),
+            registry: self.registry.clone(),
+            seat: taken.seat,
+            _tenure: taken.tenure,
         })
     }
 
@@ -113,8 +156,8 @@ impl Client {
     /// command.
     pub async fn call(&self, command: Command) -> Result<Value> {
         let (answerer, answer) = awaited();
-        self.shared
-            .dispatch(command, now(), Responder::Caller(answerer));
+        let responder = Responder::Caller(answerer);
+        self.shared.dispatch(self.seat, command, now(), responder);
         if answer.is_decided() {
             // Refused. A loop of such calls must not keep its thread to itself.
             tokio::task::consume_budget().await;
@@ -138,7 +181,8 @@ impl Client {
     /// has its own result.
     pub async fn pipeline(&self, pipeline: Pipeline) -> Replies {
         let (sender, replies) = oneshot::channel();
-        self.shared.dispatch_all(pipeline, now(), Some(sender));
+        let shared = &self.shared;
+        shared.dispatch_all(self.seat, pipeline, now(), Some(sender));
         replies.await.unwrap_or_default()
     }
 
@@ -263,6 +307,25 @@ impl Client {
     pub fn router(&self) -> &AnyRouter {
         &self.router
     }
+}
+
+/// Not an `async fn`, so that its future can be sent though a dialer cannot.
+fn take_seat<T: Topology>(
+    router: &Addr<Router<T>>,
+    dialer: Dialer,
+) -> impl Future<Output = Result<Taken>> + Send + use<T> {
+    let id = HostId::new();
+    let weak = router.downgrade();
+    let reports = Reports {
+        furnished: weak.clone().recipient(),
+        ended: weak.recipient(),
+    };
+    let take = router.send(TakeSeat {
+        id,
+        host: Host::start_here(id, dialer, reports),
+        thread: std::thread::current().id(),
+    });
+    async move { take.await.unwrap_or_else(|error| Err(gone(error))) }
 }
 
 fn gone(_: MailboxError) -> Error {

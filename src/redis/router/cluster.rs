@@ -12,17 +12,17 @@ use rand::seq::SliceRandom;
 use crate::endpoint::Endpoint;
 use crate::event::{EventKind, RefreshTrigger};
 use crate::exit::{Cause, CauseKind, Class};
-use crate::link::{Distrust, Stop};
+use crate::link::Distrust;
 use crate::redis::cluster::{EpochGuard, Roster, Signal, SlotMap};
 use crate::redis::config::{Config, Mode};
 use crate::redis::handoff::{News, NodeNews, Refused};
-use crate::redis::lane::Lane;
 use crate::redis::router::node::Node;
 use crate::redis::router::refresh::{Question, Reading};
 use crate::redis::router::retry::retry;
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router, now};
 use crate::redis::router::routes::KeyRoutes;
+use crate::redis::seat::Seat;
 
 /// Routes commands to the nodes of a Redis or Valkey Cluster: holds the slot map, follows
 /// redirects, refreshes the map. Send it [`Command`](crate::redis::Command)s and
@@ -67,12 +67,12 @@ impl Topology for Cluster {
         }
     }
 
-    fn routes(&self, core: &mut Core) -> KeyRoutes {
+    fn routes(&self, core: &mut Core, seat: Seat) -> KeyRoutes {
         let lanes = self
             .map
             .nodes()
             .iter()
-            .filter_map(|endpoint| core.node(endpoint).map(|node| Arc::clone(&node.lane)))
+            .filter_map(|endpoint| core.node(endpoint).map(|node| Arc::clone(node.lane(seat))))
             .collect();
         KeyRoutes::Slots {
             map: Arc::clone(&self.map),
@@ -122,21 +122,15 @@ impl Topology for Cluster {
     }
 
     fn is_ready(&self, core: &Core) -> bool {
-        self.map.uncovered() == 0 && self.owners(core).all(|lane| lane.is_up())
+        self.map.uncovered() == 0 && self.map.owners().all(|owner| core.is_up_for_all(owner))
     }
 }
 
 impl Cluster {
-    fn owners<'a>(&'a self, core: &'a Core) -> impl Iterator<Item = &'a Arc<Lane>> {
-        self.map
-            .owners()
-            .filter_map(|endpoint| core.nodes.get(endpoint))
-            .map(|node| &node.lane)
-    }
-
     /// Slots without an owner, or an owner that cannot serve.
     fn is_unsettled(&self, core: &Core) -> bool {
-        self.map.uncovered() > 0 || !self.owners(core).all(|lane| lane.is_well())
+        let mut owners = self.map.owners().filter_map(|owner| core.nodes.get(owner));
+        self.map.uncovered() > 0 || !owners.all(Node::is_well)
     }
 
     /// Reads the topology; one reading at a time.
@@ -154,8 +148,8 @@ impl Cluster {
         let mut nodes: Vec<_> = core
             .nodes
             .values()
-            .filter(|node| node.lane.is_well() && node.lane.endpoint() != past.as_ref())
-            .map(|node| Arc::clone(&node.lane))
+            .filter(|node| node.is_well() && node.main.lane.endpoint() != past.as_ref())
+            .map(|node| Arc::clone(&node.main.lane))
             .collect();
         nodes.shuffle(&mut core.rng);
         nodes.truncate(ASKED_AT_ONCE);
@@ -209,14 +203,13 @@ impl Cluster {
         for endpoint in &change.added {
             core.node(endpoint);
         }
-        let retired: Vec<Node> = change
-            .removed
-            .iter()
+        let removed = change.removed.iter();
+        let retired = removed
             .filter_map(|endpoint| core.nodes.remove(endpoint))
+            .flat_map(Node::into_links)
             .collect();
         if changed {
-            let keys = self.routes(core);
-            core.shared.publish(|routes| routes.keys = keys);
+            self.publish(core);
             let event = core.narrator.event(
                 0,
                 EventKind::TopologyChanged {
@@ -229,9 +222,10 @@ impl Cluster {
             );
             core.narrator.tell(event);
         }
-        retire(retired, core, ctx);
-        for node in core.nodes.values().filter(|node| !node.lane.is_well()) {
-            core.shared.place_waiting(&node.lane);
+        core.retire(retired, ctx);
+        let links = core.nodes.values().flat_map(Node::links);
+        for link in links.filter(|link| !link.lane.is_well()) {
+            core.shared.place_waiting(&link.lane);
         }
         distrust_failed(view, core);
     }
@@ -280,31 +274,18 @@ impl Router<Cluster> {
     }
 }
 
-/// Nodes that left: finish what is in flight, then end; what waits goes where it belongs now.
-fn retire(nodes: Vec<Node>, core: &Core, ctx: &mut Ctx) {
-    for node in nodes {
-        for request in node.lane.close() {
-            core.shared.place(request);
-        }
-        ctx.spawn(actix::fut::wrap_future(async move {
-            // An error means that it is gone already.
-            let _ = node.link.send(Stop).await;
-        }));
-    }
-}
-
 /// The cluster agreed that a node failed, and we have not heard from it either: its connection is
 /// not worth waiting for.
 #[expect(
     clippy::disallowed_methods,
-    reason = "at most one for each node and refresh"
+    reason = "at most one for each link and refresh"
 )]
 fn distrust_failed(view: &crate::redis::cluster::ClusterView, core: &Core) {
     for failed in view.nodes().iter().filter(|node| node.failed) {
-        if let Some(node) = core.nodes.get(&failed.endpoint)
-            && node.lane.is_suspect()
-        {
-            node.link.do_send(Distrust(Cause::new(
+        let node = core.nodes.get(&failed.endpoint).into_iter();
+        let links = node.flat_map(Node::links);
+        for link in links.filter(|link| link.lane.is_suspect()) {
+            link.link.do_send(Distrust(Cause::new(
                 CauseKind::Stalled,
                 "nothing was heard, and the cluster marked the node as failed",
             )));

@@ -10,6 +10,7 @@ use crate::redis::error::Result;
 use crate::redis::request::{Answer, Replies, Responder};
 use crate::redis::router::router::{Router, Topology};
 use crate::redis::router::routes::Shared;
+use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 
 impl Message for Command {
@@ -42,7 +43,8 @@ impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
     fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Answer>>) {
         let responder = sender.map_or(Responder::Nobody, Responder::One);
         let made = self.message.made();
-        self.shared.dispatch(self.message, made, responder);
+        let shared = &self.shared;
+        shared.dispatch(Seat::SHARED, self.message, made, responder);
     }
 }
 
@@ -59,6 +61,7 @@ impl<T: Topology> Handler<Pipeline> for Router<T> {
 impl<T: Topology> MessageResponse<Router<T>, Pipeline> for Dispatching<Pipeline> {
     fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Replies>>) {
         let made = self.message.made();
-        self.shared.dispatch_all(self.message, made, sender);
+        let shared = &self.shared;
+        shared.dispatch_all(Seat::SHARED, self.message, made, sender);
     }
 }

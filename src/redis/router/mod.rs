@@ -3,12 +3,15 @@
 //! | file | concept |
 //! | --- | --- |
 //! | `routes` | where each command goes: an immutable snapshot |
-//! | `node` | one node: its link and its lane |
+//! | `node` | one node: its links and their lanes |
+//! | `seats` | arbiters with connections of their own |
+//! | `host` | what starts connections on such an arbiter |
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
 //! | `breath` | a full mailbox starves nobody |
 //! | `operations` | health check, reconnect, forced breakers, ready, shutdown |
 //! | `ledger` | what is held, in bytes |
+//! | `questions` | what a router asks of its own accord |
 //! | `refresh` | how the topology is read |
 //! | `cluster` | what a cluster needs: slot map, redirects, refreshes |
 //! | `surroundings` | dialer, governor and seed: what a simulation replaces |
@@ -22,12 +25,14 @@ mod client;
 mod cluster;
 mod doors;
 mod home;
+mod host;
 mod ledger;
 #[cfg(test)]
 mod names;
 mod node;
 mod operations;
 mod put_off;
+mod questions;
 mod refresh;
 mod retry;
 #[expect(
@@ -36,6 +41,7 @@ mod retry;
 )]
 mod router;
 mod routes;
+mod seats;
 #[cfg(test)]
 mod simulation;
 mod standalone;

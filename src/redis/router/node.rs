@@ -1,5 +1,6 @@
-//! One node as its router holds it: [`Node`], its link and its lane.
+//! One node as its router holds it: [`Node`], with a link and a lane for each seat.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,63 +10,87 @@ use actix_rt::task::JoinHandle;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::link::{Circuit, LinkSettings, SharedGovernor, Start, Supervisor, Terminate};
 use crate::policy::RetryAccount;
-use crate::redis::config::Config;
+use crate::redis::config::{Config, WhenDown};
 use crate::redis::connection::{Dialer, RedisBackend};
 use crate::redis::handoff::Handoff;
-use crate::redis::lane::Lane;
+use crate::redis::lane::{Lane, Submitted};
+use crate::redis::request::Request;
 use crate::redis::router::routes::Shared;
+use crate::redis::seat::Seat;
 use crate::registry::Registry;
 
-/// A node's link and lane. Dropping it ends both at once; what waits in the lane is answered.
+/// A node: what all seats have of it in common, and the links to it. Dropping it ends them at once;
+/// what waits in their lanes is answered.
 #[derive(Debug)]
 pub(crate) struct Node {
+    /// On the router's arbiter.
+    pub(crate) main: NodeLink,
+    /// On the arbiters of seats. One may be missing: it is not started yet.
+    pub(crate) seats: BTreeMap<Seat, NodeLink>,
+    retries: RetryAccount,
+}
+
+/// A link to a node, and its lane. Dropping it ends both at once; what waits in the lane is
+/// answered.
+#[derive(Debug)]
+pub(crate) struct NodeLink {
     pub(crate) name: LinkName,
     pub(crate) link: Addr<Supervisor<RedisBackend>>,
     pub(crate) lane: Arc<Lane>,
+    /// Routes of its seat lead here. Of the shared link they always may.
+    pub(crate) open: bool,
     keeper: JoinHandle<()>,
-    retries: RetryAccount,
-    /// How many of the lane's requests are deposited in that account.
+    /// How many of the lane's requests are deposited in the node's retry account.
     deposited: u64,
 }
 
-/// What all nodes of a router have in common.
+/// What all links of a router have in common.
 #[derive(Debug, Clone)]
-pub(crate) struct NodeMaker {
+pub(crate) struct LinkMaker {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) dialer: Dialer,
     pub(crate) governor: SharedGovernor,
     pub(crate) handoff: Handoff,
     pub(crate) registry: Addr<Registry>,
 }
 
-impl NodeMaker {
-    /// Makes the node's link and starts it.
+/// A link to be made.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) name: LinkName,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) circuit: Option<Circuit>,
+    pub(crate) seed: u64,
+}
+
+impl LinkMaker {
+    /// Makes a link for a seat, on the current arbiter, and starts it.
     #[expect(
         clippy::disallowed_methods,
         reason = "the first message to a new actor"
     )]
-    pub(crate) fn start(
-        &self,
-        name: LinkName,
-        endpoint: Endpoint,
-        now: Instant,
-        seed: u64,
-    ) -> Node {
+    pub(crate) fn start(&self, order: Order, seat: Seat, dialer: &Dialer) -> NodeLink {
+        let Order {
+            name,
+            endpoint,
+            circuit,
+            seed,
+        } = order;
         let config = &self.shared.config;
-        let lane = Lane::behind(
-            config.breaker.map(Circuit::new),
-            Some(endpoint.clone()),
-            config.waiting,
-            config.when_down,
-        );
+        let when_down = if seat.is_shared() {
+            config.when_down
+        } else {
+            // The shared link decides what becomes of it.
+            WhenDown::Wait
+        };
+        let lane = Lane::behind(circuit, Some(endpoint.clone()), config.waiting, when_down);
         self.shared.ledger().enter(name.clone(), &lane);
         let keeper = actix_rt::spawn(Arc::clone(&lane).keep());
         let backend = RedisBackend {
             endpoint,
             config: Arc::clone(config),
-            dialer: self.dialer.clone(),
+            dialer: dialer.clone(),
             lane: Arc::clone(&lane),
-            handoff: self.handoff.clone(),
+            handoff: self.handoff.of(seat),
         };
         let settings = LinkSettings {
             governor: self.governor.clone(),
@@ -74,25 +99,67 @@ impl NodeMaker {
         };
         let link = Supervisor::start_link(name.clone(), backend, settings, &self.registry);
         link.do_send(Start);
-        Node {
+        NodeLink {
             name,
             link,
             lane,
+            open: seat.is_shared(),
             keeper,
-            retries: RetryAccount::new(config.retry_budget, now),
             deposited: 0,
         }
     }
 }
 
 impl Node {
+    pub(crate) fn new(main: NodeLink, config: &Config, now: Instant) -> Self {
+        Self {
+            main,
+            seats: BTreeMap::new(),
+            retries: RetryAccount::new(config.retry_budget, now),
+        }
+    }
+
+    /// Its links, the shared one first.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &NodeLink> {
+        std::iter::once(&self.main).chain(self.seats.values())
+    }
+
+    pub(crate) fn into_links(self) -> impl Iterator<Item = NodeLink> {
+        std::iter::once(self.main).chain(self.seats.into_values())
+    }
+
+    /// Where requests of this seat go: to its own lane while that is open, else to the shared one.
+    pub(crate) fn lane(&self, seat: Seat) -> &Arc<Lane> {
+        match self.seats.get(&seat) {
+            Some(link) if link.open => &link.lane,
+            Some(_) | None => &self.main.lane,
+        }
+    }
+
+    /// Its shared link is up, and all that have written to it hear from it.
+    pub(crate) fn is_well(&self) -> bool {
+        self.main.lane.is_well() && !self.seats.values().any(|link| link.lane.is_suspect())
+    }
+
+    /// Requests that waited for a seat's link wait for the shared one instead. They are given back
+    /// if the node has left.
+    pub(crate) fn move_to_main(&self, requests: Vec<Request>) -> Vec<Request> {
+        let moved = requests.into_iter();
+        moved
+            .filter_map(|request| match self.main.lane.submit(request) {
+                Submitted::Taken | Submitted::Waits => None,
+                Submitted::Gone(request) => Some(request),
+            })
+            .collect()
+    }
+
     /// Counts the traffic since the last time. The account tells seconds apart, so this is done
     /// each second.
     pub(crate) fn count_traffic(&mut self, now: Instant) {
-        let taken = self.lane.taken();
-        let requests = usize::try_from(taken - self.deposited).unwrap_or(usize::MAX);
-        self.retries.deposit(requests, now);
-        self.deposited = taken;
+        let seats = self.seats.values_mut();
+        for link in std::iter::once(&mut self.main).chain(seats) {
+            self.retries.deposit(link.taken_since_last(), now);
+        }
     }
 
     /// Whether the budget has a retry left; then it is taken.
@@ -102,7 +169,16 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl NodeLink {
+    fn taken_since_last(&mut self) -> usize {
+        let taken = self.lane.taken();
+        let requests = usize::try_from(taken - self.deposited).unwrap_or(usize::MAX);
+        self.deposited = taken;
+        requests
+    }
+}
+
+impl Drop for NodeLink {
     #[expect(clippy::disallowed_methods, reason = "the last message to an actor")]
     fn drop(&mut self) {
         self.link.do_send(Terminate);

@@ -15,10 +15,12 @@ use crate::link::{ForceCircuit, ReconnectNow, Stop};
 use crate::policy::Force;
 use crate::redis::command::cmd;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
-use crate::redis::router::router::{Router, Topology, ask};
+use crate::redis::router::node::Node;
+use crate::redis::router::questions::ask;
+use crate::redis::router::router::{Router, Topology};
 use crate::registry::Ready;
 
-/// Asks every node for a sign of life.
+/// Asks every node for a sign of life, over each connection to it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "HealthReport")]
 pub struct HealthCheck;
@@ -27,9 +29,10 @@ pub struct HealthCheck;
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct HealthReport {
-    /// Every node answered, and there is at least one.
+    /// Every node answered, on all links to it, and there is at least one.
     pub healthy: bool,
-    /// One entry for each node, by endpoint.
+    /// One entry for each link, by endpoint; more than one for a node if arbiters have connections
+    /// of their own ([`Client::here`](crate::redis::Client::here)).
     pub nodes: Vec<NodeHealth>,
 }
 
@@ -78,9 +81,10 @@ impl<T: Topology> Handler<HealthCheck> for Router<T> {
             .core
             .nodes
             .iter()
-            .map(|(endpoint, node)| {
-                let (endpoint, link) = (endpoint.clone(), node.name.clone());
-                let lane = std::sync::Arc::clone(&node.lane);
+            .flat_map(|(endpoint, node)| node.links().map(move |link| (endpoint, link)))
+            .map(|(endpoint, link)| {
+                let lane = std::sync::Arc::clone(&link.lane);
+                let (endpoint, link) = (endpoint.clone(), link.name.clone());
                 async move {
                     let began = tokio::time::Instant::now();
                     let status = if lane.is_up() {
@@ -105,7 +109,10 @@ impl<T: Topology> Handler<HealthCheck> for Router<T> {
             .collect();
         Box::pin(async move {
             let mut nodes = join_all(checks).await;
-            nodes.sort_by(|one, other| one.endpoint.cmp(&other.endpoint));
+            nodes.sort_by(|one, other| {
+                let order = one.endpoint.cmp(&other.endpoint);
+                order.then_with(|| one.link.cmp(&other.link))
+            });
             let healthy = !nodes.is_empty()
                 && nodes
                     .iter()
@@ -140,7 +147,8 @@ impl<T: Topology> Handler<Reconnect> for Router<T> {
             .core
             .nodes
             .values()
-            .map(|node| (node.name.clone(), node.link.clone()))
+            .flat_map(Node::links)
+            .map(|link| (link.name.clone(), link.link.clone()))
             .collect();
         let registry = self.core.registry.clone();
         let timeouts = self.core.config.timeouts;
@@ -165,7 +173,7 @@ impl<T: Topology> Handler<Reconnect> for Router<T> {
 }
 
 /// Forces the circuit breakers of links open or closed, or releases them. Answers with the links
-/// it concerned: those that have a breaker. Nodes that are found later begin with one that is
+/// it concerned: those that have a breaker, of each node the shared one. Nodes that are found later begin with one that is
 /// closed and not forced.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Vec<LinkName>")]
@@ -187,7 +195,8 @@ impl<T: Topology> Handler<ForceBreaker> for Router<T> {
             nodes
                 .filter(|(node, _)| endpoint.as_ref().is_none_or(|endpoint| endpoint == *node))
                 .map(|(_, node)| {
-                    let (name, link) = (node.name.clone(), node.link.clone());
+                    let link = &node.main;
+                    let (name, link) = (link.name.clone(), link.link.clone());
                     async move {
                         matches!(link.send(ForceCircuit(force)).await, Ok(true)).then_some(name)
                     }
@@ -261,13 +270,13 @@ impl<T: Topology> Handler<Shutdown> for Router<T> {
 
     fn handle(&mut self, message: Shutdown, _: &mut Context<Self>) -> Self::Result {
         let mut unsent = self.core.shared.stop();
-        let nodes = self.core.end();
-        for node in &nodes {
-            unsent += node.lane.finish();
+        let links = self.core.end();
+        for link in &links {
+            unsent += link.lane.finish();
         }
-        let ends = nodes.into_iter().map(move |node| async move {
-            let stopped = tokio::time::timeout(message.timeout, node.link.send(Stop)).await;
-            let left = node.lane.close().len();
+        let ends = links.into_iter().map(move |link| async move {
+            let stopped = tokio::time::timeout(message.timeout, link.link.send(Stop)).await;
+            let left = link.lane.close().len();
             (matches!(stopped, Ok(Ok(()))), left)
         });
         let ends = join_all(ends.collect::<Vec<_>>());

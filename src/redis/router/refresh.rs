@@ -16,7 +16,7 @@ use crate::redis::connection::{Dialer, connect};
 use crate::redis::error::{Error, ErrorKind};
 use crate::redis::lane::Lane;
 use crate::redis::resp::Reply;
-use crate::redis::router::router::ask;
+use crate::redis::router::questions::ask;
 use crate::redis::value::Value;
 
 /// A seed that has not answered after this long is not waited for before the next is asked.

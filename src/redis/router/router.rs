@@ -5,29 +5,28 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture,
-};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{ReconnectNow, SharedGovernor};
-use crate::redis::command::{Command, CommandTable, cmd};
+use crate::link::{Circuit, ReconnectNow, SharedGovernor};
 use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
-use crate::redis::lane::Lane;
-use crate::redis::request::{Answer, Request, Responder};
 use crate::redis::router::breath::OwnTask;
-use crate::redis::router::node::{Node, NodeMaker};
+use crate::redis::router::node::{LinkMaker, Node, NodeLink, Order};
 use crate::redis::router::put_off::PutOff;
+use crate::redis::router::questions::Learned;
 use crate::redis::router::retry::retry;
 use crate::redis::router::routes::Shared;
+use crate::redis::router::seats::Seats;
 use crate::redis::router::surroundings::Surroundings;
+use crate::redis::seat::Seat;
 use crate::registry::{Narrator, Registry};
 
 /// How often a router looks whether anybody still holds its address, and counts its traffic.
@@ -51,24 +50,19 @@ pub(crate) struct Core {
     pub(crate) dialer: Dialer,
     governor: SharedGovernor,
     pub(crate) nodes: BTreeMap<Endpoint, Node>,
+    pub(crate) seats: Seats,
+    /// The router lives on it.
+    pub(super) home: ThreadId,
     pub(crate) rng: StdRng,
     pub(crate) narrator: Narrator,
-    maker: Option<NodeMaker>,
+    pub(super) maker: Option<LinkMaker>,
     pub(super) put_off: PutOff,
     ready_waiters: Vec<oneshot::Sender<Result<()>>>,
-    learned: Learned,
+    pub(super) learned: Learned,
     reconnected: HashMap<Endpoint, Instant>,
     /// Messages since the thread's other tasks could run.
     pub(super) taken: u32,
     limbo_keeper: Option<OwnTask>,
-}
-
-/// Whether the server was asked for its commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Learned {
-    No,
-    Asking,
-    Yes,
 }
 
 /// How requests find their server: one implementation for a cluster, one for a single server.
@@ -80,6 +74,7 @@ pub(crate) mod sealed {
     use super::{Core, Endpoint, NodeNews, Refused, Router};
     use crate::redis::config::{Config, Mode};
     use crate::redis::router::routes::KeyRoutes;
+    use crate::redis::seat::Seat;
     use actix::Context;
 
     #[expect(
@@ -90,8 +85,23 @@ pub(crate) mod sealed {
         /// The mode it serves; a router sets it in its configuration.
         const MODE: Mode;
         fn new(config: &Config) -> Self;
-        /// What is known of the routes before anything was asked.
-        fn routes(&self, core: &mut Core) -> KeyRoutes;
+        /// What is known of the routes, over the connections of a seat where they are up.
+        fn routes(&self, core: &mut Core, seat: Seat) -> KeyRoutes;
+        /// Publishes them.
+        fn publish(&self, core: &mut Core) {
+            let keys = self.routes(core, Seat::SHARED);
+            let seats = core.seats.all();
+            let seats = seats.map(|seat| self.routes(core, seat)).collect();
+            core.shared.publish(|routes| {
+                routes.keys = keys;
+                routes.seats = seats;
+            });
+        }
+        /// Publishes those of one seat, where the others stand.
+        fn publish_seat(&self, core: &mut Core, seat: Seat) {
+            let keys = self.routes(core, seat);
+            core.shared.publish(|routes| routes.set(seat, keys));
+        }
         fn started(&mut self, core: &mut Core, ctx: &mut Context<Router<Self>>);
         /// A node answered a request with an error, and did not execute it.
         fn refused(&mut self, core: &mut Core, refused: Refused, ctx: &mut Context<Router<Self>>);
@@ -169,6 +179,8 @@ impl<T: Topology> Router<T> {
                 registry: registry.clone(),
                 dialer: surroundings.dialer,
                 nodes: BTreeMap::new(),
+                seats: Seats::default(),
+                home: std::thread::current().id(),
                 rng: StdRng::seed_from_u64(surroundings.seed),
                 governor: surroundings.governor,
                 narrator,
@@ -210,63 +222,55 @@ impl<T: Topology> Router<T> {
             drop(waiter.send(answer.clone()));
         }
     }
-
-    fn learn_commands(&mut self, endpoint: &Endpoint, ctx: &mut Context<Self>) {
-        if self.core.learned != Learned::No {
-            return;
-        }
-        let Some(node) = self.core.nodes.get(endpoint) else {
-            return;
-        };
-        self.core.learned = Learned::Asking;
-        let timeout = self.core.config.timeouts.command;
-        let asked = ask(Arc::clone(&node.lane), cmd("COMMAND"), timeout);
-        ctx.spawn(asked.into_actor(self).map(|answer, router, _| {
-            let table = answer.and_then(|value| CommandTable::from_reply(&value));
-            router.core.learned = match table {
-                Ok(table) => {
-                    let table = Arc::new(table);
-                    router.core.shared.publish(|routes| routes.table = table);
-                    Learned::Yes
-                }
-                // Forbidden by an ACL, or lost: the built-in table serves; the next link that
-                // comes up is asked again.
-                Err(error) => {
-                    tracing::debug!(target: "everlink", %error, "COMMAND failed");
-                    Learned::No
-                }
-            };
-        }));
-    }
 }
 
 impl Core {
     /// The node at this endpoint, started if it is new.
     pub(crate) fn node(&mut self, endpoint: &Endpoint) -> Option<&Node> {
         if !self.nodes.contains_key(endpoint) {
-            let name = self.link_name(endpoint);
-            let maker = self.maker.as_ref()?;
-            let node = maker.start(name, endpoint.clone(), now(), self.rng.random());
+            let order = Order {
+                name: self.link_name(endpoint, Seat::SHARED),
+                endpoint: endpoint.clone(),
+                circuit: self.config.breaker.map(Circuit::new),
+                seed: self.next_seed(),
+            };
+            let main = self
+                .maker
+                .as_ref()?
+                .start(order, Seat::SHARED, &self.dialer);
+            let node = Node::new(main, &self.config, now());
             self.nodes.insert(endpoint.clone(), node);
+            self.furnish_node(endpoint);
         }
         self.nodes.get(endpoint)
     }
 
-    fn link_name(&self, endpoint: &Endpoint) -> LinkName {
-        LinkName::from(format!("{}/{endpoint}", self.config.name))
+    /// `client/host:port`, for a seat with its number: `client/host:port@2`.
+    pub(super) fn link_name(&self, endpoint: &Endpoint, seat: Seat) -> LinkName {
+        let client = &self.config.name;
+        LinkName::from(match seat {
+            Seat::SHARED => format!("{client}/{endpoint}"),
+            seat => format!("{client}/{endpoint}@{seat}"),
+        })
     }
 
-    /// Takes all nodes, and starts none from now on. What is put off has its last refusal as its
-    /// answer.
-    pub(crate) fn end(&mut self) -> Vec<Node> {
+    pub(super) fn next_seed(&mut self) -> u64 {
+        self.rng.random()
+    }
+
+    /// Takes the links of all nodes, and starts none from now on. What is put off has its last
+    /// refusal as its answer.
+    pub(crate) fn end(&mut self) -> Vec<NodeLink> {
         self.maker = None;
+        self.seats.clear();
         for request in self.put_off.clear() {
             request.expire(None);
         }
-        std::mem::take(&mut self.nodes).into_values().collect()
+        let nodes = std::mem::take(&mut self.nodes).into_values();
+        nodes.flat_map(Node::into_links).collect()
     }
 
-    fn is_ending(&self) -> bool {
+    pub(super) fn is_ending(&self) -> bool {
         self.maker.is_none()
     }
 
@@ -285,7 +289,9 @@ impl Core {
         }
         if let Some(node) = self.nodes.get(endpoint) {
             self.reconnected.insert(endpoint.clone(), now);
-            node.link.do_send(ReconnectNow);
+            for link in node.links() {
+                link.link.do_send(ReconnectNow);
+            }
         }
     }
 
@@ -295,16 +301,6 @@ impl Core {
         self.ready_waiters.push(done);
         ready
     }
-}
-
-/// Sends one command through a lane, past the routes.
-pub(crate) async fn ask(lane: Arc<Lane>, command: Command, timeout: Duration) -> Answer {
-    let (sender, answer) = oneshot::channel();
-    let responder = Responder::One(sender);
-    let request = Request::new(command.into_wire(), now() + timeout, timeout, responder);
-    // A lane that is gone answers by the request's own guard.
-    drop(lane.submit_own(request));
-    answer.await.unwrap_or_else(|_| Err(Error::stopped()))
 }
 
 pub(crate) fn now() -> Instant {
@@ -318,9 +314,8 @@ impl<T: Topology> Actor for Router<T> {
         ctx.set_mailbox_capacity(MAILBOX);
         let me = ctx.address().downgrade();
         let handed_back = Arc::clone(&self.core.shared.ledger().handed_back);
-        self.core.maker = Some(NodeMaker {
+        self.core.maker = Some(LinkMaker {
             shared: Arc::clone(&self.core.shared),
-            dialer: self.core.dialer.clone(),
             governor: self.core.governor.clone(),
             handoff: Handoff::new(me.clone().recipient(), me.recipient(), handed_back),
             registry: self.core.registry.clone(),
@@ -339,8 +334,7 @@ impl<T: Topology> Actor for Router<T> {
             }
         });
         self.with(|topology, core| {
-            let keys = topology.routes(core);
-            core.shared.publish(|routes| routes.keys = keys);
+            topology.publish(core);
             topology.started(core, ctx);
         });
     }
@@ -382,7 +376,9 @@ impl<T: Topology> Handler<NodeNews> for Router<T> {
     type Result = ();
 
     fn handle(&mut self, news: NodeNews, ctx: &mut Context<Self>) {
-        if news.news == News::Up {
+        if !news.seat.is_shared() {
+            self.seat_news(&news.endpoint, news.seat);
+        } else if news.news == News::Up {
             self.learn_commands(&news.endpoint, ctx);
         }
         self.with(|topology, core| topology.news(core, &news, ctx));

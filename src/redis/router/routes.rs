@@ -19,6 +19,7 @@ use crate::redis::refusal::is_script;
 use crate::redis::request::{Gather, Replies, Request, Responder};
 use crate::redis::retry::RetryMode;
 use crate::redis::router::ledger::Ledger;
+use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
 
 /// Stands for a deadline that the clock cannot tell: 30 years.
@@ -27,8 +28,10 @@ const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// What is known of the topology and of the commands, at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
-    /// How keys find nodes.
+    /// How keys find nodes, over the shared connections.
     pub(crate) keys: KeyRoutes,
+    /// The same for each seat, over its own connections where they are up.
+    pub(crate) seats: Vec<KeyRoutes>,
     /// What the server says of its commands.
     pub(crate) table: Arc<CommandTable>,
     /// The client takes nothing more.
@@ -50,11 +53,32 @@ pub(crate) enum KeyRoutes {
 }
 
 impl Routes {
+    /// Those of a seat; one that is not there any more has the shared ones.
+    fn keys(&self, seat: Seat) -> &KeyRoutes {
+        match seat.place() {
+            None => &self.keys,
+            Some(place) => self.seats.get(place).unwrap_or(&self.keys),
+        }
+    }
+
+    /// A seat that is new stands behind those that are there.
+    pub(crate) fn set(&mut self, seat: Seat, keys: KeyRoutes) {
+        let Some(place) = seat.place() else {
+            self.keys = keys;
+            return;
+        };
+        if self.seats.len() <= place {
+            let shared = self.keys.clone();
+            self.seats.resize(place + 1, shared);
+        }
+        self.seats[place] = keys;
+    }
+
     /// The lane for a slot, or for a command without a key: the first node that is well, always
     /// the same while it is, so that a cursor of `SCAN` stays with the node it came from.
     #[inline]
-    fn lane(&self, slot: Option<Slot>) -> Option<&Arc<Lane>> {
-        match (&self.keys, slot) {
+    fn lane(&self, seat: Seat, slot: Option<Slot>) -> Option<&Arc<Lane>> {
+        match (self.keys(seat), slot) {
             (KeyRoutes::Nowhere, _) => None,
             (KeyRoutes::One(lane), _) => Some(lane),
             (KeyRoutes::Slots { map, lanes }, Some(slot)) => lanes.get(map.owner(slot)?.get()),
@@ -84,6 +108,7 @@ impl Shared {
         Arc::new(Self {
             routes: ArcSwap::from_pointee(Routes {
                 keys: KeyRoutes::Nowhere,
+                seats: Vec::new(),
                 table: CommandTable::builtin(),
                 stopped: false,
             }),
@@ -140,11 +165,28 @@ impl Shared {
     }
 
     /// Takes a command from a caller: checks it, finds its slot, and brings it to its lane.
-    pub(crate) fn dispatch(&self, command: Command, made: Instant, responder: Responder) {
+    pub(crate) fn dispatch(
+        &self,
+        seat: Seat,
+        command: Command,
+        made: Instant,
+        responder: Responder,
+    ) {
+        self.dispatch_by(&self.routes.load(), seat, command, made, responder);
+    }
+
+    /// False: these routes are old.
+    fn dispatch_by(
+        &self,
+        routes: &Arc<Routes>,
+        seat: Seat,
+        command: Command,
+        made: Instant,
+        responder: Responder,
+    ) -> bool {
         let timeout = command
             .own_timeout()
             .unwrap_or(self.config.timeouts.command);
-        let routes = self.routes.load();
         let table = &routes.table;
         let spec = table.find(&command);
         let refusal = unsuitable(&command, spec);
@@ -164,38 +206,45 @@ impl Shared {
         // A timeout beyond what the clock can tell is as good as none.
         let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
         let mut request = Request::new(command.into_wire(), deadline, timeout, responder);
+        request.seat = seat;
         request.repeatable = repeatable;
         request.once = mode == RetryMode::Never;
         request.retry = retry;
         request.script = script;
         if let Some(reason) = refusal {
             request.fail(ErrorKind::Unsuitable { reason }, Outcome::NotSent, None);
-            return;
+            return true;
         }
         match slot {
             Ok(slot) => request.slot = slot,
             Err(error) => {
                 request.fail(error.kind().clone(), Outcome::NotSent, None);
-                return;
+                return true;
             }
         }
-        self.place_by(&routes, request);
+        self.place_by(routes, request)
     }
 
-    /// Takes the commands of a pipeline, each on its own way.
+    /// Takes the commands of a pipeline, each on its own way. Those to one node stay in order: all
+    /// go by the same routes, unless these turn out to be old.
     pub(crate) fn dispatch_all(
         &self,
+        seat: Seat,
         pipeline: Pipeline,
         made: Instant,
         caller: Option<oneshot::Sender<Replies>>,
     ) {
         let timeout = pipeline.own_timeout();
         let gather = Gather::new(pipeline.len(), caller);
+        let mut routes = self.routes.load();
         for (index, mut command) in pipeline.into_iter().enumerate() {
             if let Some(timeout) = timeout {
                 command = command.timeout(timeout);
             }
-            self.dispatch(command, made, Responder::Part(Arc::clone(&gather), index));
+            let part = Responder::Part(Arc::clone(&gather), index);
+            if !self.dispatch_by(&routes, seat, command, made, part) {
+                routes = self.routes.load();
+            }
         }
     }
 
@@ -223,39 +272,39 @@ impl Shared {
         self.place_by(&self.routes.load(), request);
     }
 
+    /// False: these routes are old.
     #[inline]
-    fn place_by(&self, routes: &Arc<Routes>, mut request: Request) {
-        if let Some(lane) = routes.lane(request.slot) {
+    fn place_by(&self, routes: &Arc<Routes>, mut request: Request) -> bool {
+        if let Some(lane) = routes.lane(request.seat, request.slot) {
             match lane.submit(request) {
-                Submitted::Taken => return,
-                Submitted::Waits => {
-                    self.recheck(routes, lane);
-                    return;
-                }
+                Submitted::Taken => return true,
+                Submitted::Waits => return self.recheck(routes, lane),
                 Submitted::Gone(back) => request = back,
             }
         }
         if routes.stopped {
             request.fail(ErrorKind::Stopped, Outcome::NotSent, None);
-            return;
+            return true;
         }
         if let Submitted::Gone(request) = self.limbo.submit(request) {
             request.fail(ErrorKind::Stopped, Outcome::NotSent, None);
-            return;
+            return false;
         }
-        self.recheck(routes, &self.limbo);
+        self.recheck(routes, &self.limbo)
     }
 
     /// The routes may have changed between reading them and waiting by them; what was left behind
     /// in a lane that nobody looks after is placed anew.
-    fn recheck(&self, read: &Arc<Routes>, lane: &Arc<Lane>) {
+    /// False: they have.
+    fn recheck(&self, read: &Arc<Routes>, lane: &Arc<Lane>) -> bool {
         let now = self.routes.load();
         if Arc::ptr_eq(read, &now) {
-            return;
+            return true;
         }
         for request in lane.empty() {
             self.place_by(&now, request);
         }
+        false
     }
 
     /// Places what waits in a lane that is not well and belongs to another node by now. What an
@@ -263,11 +312,17 @@ impl Shared {
     pub(crate) fn place_waiting(&self, lane: &Arc<Lane>) {
         let routes = self.routes.load();
         // Asked before the lane is locked: which node is well is asked of the lanes themselves.
-        let keyless = routes.lane(None);
+        let seats = (0..routes.seats.len()).filter_map(Seat::at);
+        let shared = routes.lane(Seat::SHARED, None);
+        let keyless: Vec<_> = seats.map(|seat| routes.lane(seat, None)).collect();
         let elsewhere = |request: &Request| {
+            let seat = request.seat;
             let serving = match request.slot {
-                Some(slot) => routes.lane(Some(slot)),
-                None => keyless,
+                Some(slot) => routes.lane(seat, Some(slot)),
+                None => *seat
+                    .place()
+                    .and_then(|place| keyless.get(place))
+                    .unwrap_or(&shared),
             };
             !request.asking && serving.is_none_or(|serving| !Arc::ptr_eq(serving, lane))
         };

@@ -14,6 +14,7 @@ use crate::redis::router::retry::retry;
 use crate::redis::router::router::sealed::Topology;
 use crate::redis::router::router::{Core, Router};
 use crate::redis::router::routes::KeyRoutes;
+use crate::redis::seat::Seat;
 
 /// Sends commands to one server. It takes the same messages as a
 /// [`ClusterRouter`](crate::redis::ClusterRouter).
@@ -35,12 +36,12 @@ impl Topology for OneServer {
         }
     }
 
-    fn routes(&self, core: &mut Core) -> KeyRoutes {
+    fn routes(&self, core: &mut Core, seat: Seat) -> KeyRoutes {
         let node = self
             .endpoint
             .as_ref()
             .and_then(|endpoint| core.node(endpoint))
-            .map(|node| Arc::clone(&node.lane));
+            .map(|node| Arc::clone(node.lane(seat)));
         match node {
             Some(lane) => KeyRoutes::One(lane),
             None => KeyRoutes::Nowhere,
@@ -75,7 +76,7 @@ impl Topology for OneServer {
     fn look(&mut self, _: &mut Core, _: &mut Context<Router<Self>>) {}
 
     fn is_ready(&self, core: &Core) -> bool {
-        core.nodes.values().all(|node| node.lane.is_up())
+        core.nodes.keys().all(|node| core.is_up_for_all(node))
     }
 }
 

@@ -70,8 +70,7 @@ impl Cluster {
         };
         self.map = Arc::new(map.with_moved(redirect.slot, index));
         self.roster.learn(target);
-        let keys = self.routes(core);
-        core.shared.publish(|routes| routes.keys = keys);
+        self.publish(core);
     }
 }
 
@@ -81,7 +80,8 @@ fn bring(core: &mut Core, target: &Endpoint, refused: Refused) {
         refused.answer();
         return;
     };
-    if let Submitted::Gone(request) = node.lane.submit(refused.request) {
+    let lane = node.lane(refused.request.seat);
+    if let Submitted::Gone(request) = lane.submit(refused.request) {
         core.shared.place(request);
     }
 }

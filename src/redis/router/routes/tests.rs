@@ -26,7 +26,7 @@ fn now() -> Instant {
 
 fn dispatch(shared: &Shared, command: Command) -> oneshot::Receiver<Answer> {
     let (sender, answer) = oneshot::channel();
-    shared.dispatch(command, now(), Responder::One(sender));
+    shared.dispatch(Seat::SHARED, command, now(), Responder::One(sender));
     answer
 }
 

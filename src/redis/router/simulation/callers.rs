@@ -17,6 +17,7 @@ use crate::redis::retry::RetryMode;
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
+use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 
 /// One request, and what its caller was told.
@@ -73,7 +74,9 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
                 .fold(pipe().timeout(deadline), |pipeline, command| {
                     pipeline.push(command)
                 });
-            doors.shared.dispatch_all(pipeline, now(), Some(sender));
+            doors
+                .shared
+                .dispatch_all(Seat::SHARED, pipeline, now(), Some(sender));
             let replies = replies.await.expect("a pipeline is answered");
             return replies.into_iter().collect::<Vec<Answer>>();
         }
@@ -85,7 +88,7 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
         let (sender, answer) = oneshot::channel();
         doors
             .shared
-            .dispatch(command, now(), Responder::One(sender));
+            .dispatch(Seat::SHARED, command, now(), Responder::One(sender));
         vec![answer.await.expect("answered by its guard at least")]
     };
     let began = Instant::now();
@@ -158,7 +161,7 @@ pub(super) async fn probe(world: &World, doors: &Doors, first: u64) -> u64 {
         let command = cmd("APPEND").arg(&key).arg(id);
         doors
             .shared
-            .dispatch(command, now(), Responder::One(sender));
+            .dispatch(Seat::SHARED, command, now(), Responder::One(sender));
         if let Err(error) = answer.await.expect("answered") {
             world.violated(format!("{key} is not served after the faults: {error:?}"));
         }
