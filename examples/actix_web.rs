@@ -1,5 +1,5 @@
-//! Shows: a counter API with actix-web that uses both doors (the `Client` handle, and the router
-//! actor's address), a health page for a load balancer, a
+//! Shows: a counter API with actix-web that uses both doors (the `Client` handle, with connections of
+//! each worker's own, and the router actor's address), a health page for a load balancer, a
 //! status page, and an orderly end: first the web server, then the client.
 //!
 //! Run: `redis-server --port 6379 &` and `cargo run --example actix_web`, or with an address and a
@@ -9,7 +9,7 @@
 //! curl -X POST 127.0.0.1:8080/counters/visits     # adds one, through the Client handle
 //! curl 127.0.0.1:8080/counters/visits             # reads it, by a message to the router actor
 //! curl 127.0.0.1:8080/health                      # 200, or 503 when a node does not answer
-//! curl 127.0.0.1:8080/status                      # how every link stands
+//! curl 127.0.0.1:8080/status                      # how every link stands: `@1` is the first worker's
 //! ```
 //!
 //! Expect: JSON. Kill the server and start it again: requests wait up to a second for it and then
@@ -100,10 +100,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Opened here and not in a worker, so that it outlives all of them.
     let client = Client::open(config).await?;
     let router = web::Data::new(client.router().commands());
-    let data = web::Data::new(client.clone());
+    let shared = client.clone();
     let server = HttpServer::new(move || {
+        let shared = shared.clone();
         App::new()
-            .app_data(data.clone())
+            // Each worker calls over connections of its own, and so crosses no thread. With
+            // `.app_data(web::Data::new(shared))` all of them would share one for each node.
+            .data_factory(move || {
+                let shared = shared.clone();
+                async move { shared.here().await }
+            })
             .app_data(router.clone())
             .service(increment)
             .service(read)

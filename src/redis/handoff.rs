@@ -117,6 +117,9 @@ impl From<Refused> for Bounced {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     Up,
+    /// Its connection was lost; the attempt to come back may well succeed.
+    Lost,
+    /// There is none, and none soon.
     Down,
     /// It was written to and is not heard.
     Quiet,

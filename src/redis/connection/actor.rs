@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 
@@ -18,6 +19,9 @@ use crate::redis::connection::pump::Pump;
 use crate::redis::connection::transport::Dialer;
 use crate::redis::handoff::{Handoff, News};
 use crate::redis::lane::Lane;
+
+/// An attempt to connect that waits no longer than this is as good as under way.
+const SOON: Duration = Duration::from_millis(100);
 
 /// A Redis node as a kind of connection.
 #[derive(Debug)]
@@ -72,8 +76,17 @@ impl Backend for RedisBackend {
                 self.lane.up();
                 News::Up
             }
-            EventKind::Disconnected { cause } | EventKind::ConnectFailed { cause, .. } => {
+            EventKind::Disconnected { cause } => {
                 self.lane.down(Some(cause.clone()));
+                News::Lost
+            }
+            EventKind::ConnectFailed { cause, .. } => {
+                self.lane.down(Some(cause.clone()));
+                News::Down
+            }
+            EventKind::Reconnecting { delay, .. }
+                if *delay > SOON && !self.handoff.seat().is_shared() =>
+            {
                 News::Down
             }
             EventKind::GaveUp { cause, .. } => {

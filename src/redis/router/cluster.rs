@@ -108,7 +108,7 @@ impl Topology for Cluster {
     fn news(&mut self, core: &mut Core, news: &NodeNews, ctx: &mut Ctx) {
         match news.news {
             News::Up => {}
-            News::Down | News::Quiet => {
+            News::Lost | News::Down | News::Quiet => {
                 if self.map.nodes().contains(&news.endpoint) {
                     self.want(RefreshTrigger::NodeDown, core, ctx);
                 }

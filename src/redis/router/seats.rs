@@ -1,10 +1,11 @@
 //! Who has connections of its own, and which: [`Seats`]. An arbiter takes a seat for the clients
 //! that live there; each node has a link for it then, beside the shared one.
 //!
-//! Routes of a seat lead to its own lane of a node while the link is up, and to the shared lane
-//! while it is not. So a seat costs nothing that the shared connections would serve: what waits,
-//! waits in one place for each node, and a link of a seat that cannot come up is only a lost
-//! advantage.
+//! Routes of a seat lead to its own lane of a node once the link was up, and to the shared lane once
+//! an attempt to come up failed. So a seat fails no call that the shared connections would serve,
+//! and what waits long waits in one place for each node. Not at once when the connection is lost: if
+//! the node is gone, the shared connection is about to notice it, and what is written to it now is
+//! lost as well.
 
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
@@ -14,6 +15,7 @@ use actix::{Addr, AsyncContext, Context, Handler, Message, WeakRecipient};
 use crate::endpoint::Endpoint;
 use crate::link::Stop;
 use crate::redis::error::{Error, Result};
+use crate::redis::handoff::{News, NodeNews};
 use crate::redis::router::host::{Furnish, Furnished, Host, HostEnded, HostId};
 use crate::redis::router::node::{NodeLink, Order};
 use crate::redis::router::router::{Core, Router, Topology};
@@ -188,9 +190,16 @@ impl Core {
 }
 
 impl<T: Topology> Router<T> {
-    /// A seat's link came up or went down: its routes follow, and what waited for it or may go over
+    /// A seat's link came up or does not: its routes follow, and what waited for it or may go over
     /// it now.
-    pub(super) fn seat_news(&mut self, endpoint: &Endpoint, seat: Seat) {
+    pub(super) fn seat_news(&mut self, news: &NodeNews) {
+        match news.news {
+            News::Up | News::Down => self.lead_seat(&news.endpoint, news.seat),
+            News::Lost | News::Quiet => {}
+        }
+    }
+
+    fn lead_seat(&mut self, endpoint: &Endpoint, seat: Seat) {
         self.with(|topology, core| {
             let Some(link) = core
                 .nodes
@@ -273,7 +282,7 @@ impl<T: Topology> Handler<Furnished> for Router<T> {
             if let Some(node) = self.core.nodes.get_mut(&endpoint) {
                 // One that left and came back meanwhile has one already: this one ends.
                 node.seats.entry(seat).or_insert(link);
-                self.seat_news(&endpoint, seat);
+                self.lead_seat(&endpoint, seat);
             }
         }
         self.settle_ready();
