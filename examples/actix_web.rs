@@ -102,14 +102,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = web::Data::new(client.router().commands());
     let shared = client.clone();
     let server = HttpServer::new(move || {
-        let shared = shared.clone();
         App::new()
-            // Each worker calls over connections of its own, and so crosses no thread. With
-            // `.app_data(web::Data::new(shared))` all of them would share one for each node.
-            .data_factory(move || {
-                let shared = shared.clone();
-                async move { shared.here().await }
-            })
+            // Each worker calls over connections of its own, and so crosses no thread: this runs on
+            // each of them. With `shared.clone()` they would all share one connection to each node.
+            .app_data(web::Data::new(shared.here()))
             .app_data(router.clone())
             .service(increment)
             .service(read)

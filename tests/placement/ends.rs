@@ -226,7 +226,8 @@ async fn seats_end_with_the_arbiter_of_the_router() -> TestResult {
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
     let error = seated.call(cmd("PING")).await.expect_err("stopped");
     assert_eq!(error.outcome(), Outcome::NotSent);
-    seated.here().await.expect_err("stopped");
+    let error = worker.seat(&seated).await.call(cmd("PING")).await;
+    assert_eq!(error.expect_err("stopped").outcome(), Outcome::NotSent);
     server.resume()?;
     connections_are(&server, 0).await?;
     Ok(())

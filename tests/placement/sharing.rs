@@ -82,7 +82,7 @@ async fn an_arbiter_has_one_seat_and_the_routers_own_is_the_shared_one() -> Test
     let server = server().await;
     let application = Application::ready(serving(&server)).await?;
     let shared = connection(&application.client, "k").await;
-    let here = application.client.here().await?;
+    let here = application.client.here();
     assert_eq!(connection(&here, "k").await, shared);
 
     let (worker, client) = Worker::seated(&application).await;
@@ -205,7 +205,8 @@ async fn operations_are_about_the_links_of_all_seats() -> TestResult {
     assert_eq!((summary.links, summary.drained, summary.unsent), (2, 2, 0));
     let error = client.call(cmd("PING")).await.expect_err("stopped");
     assert_eq!(error.outcome(), Outcome::NotSent);
-    client.here().await.expect_err("stopped");
+    let error = client.here().call(cmd("PING")).await.expect_err("stopped");
+    assert_eq!(error.outcome(), Outcome::NotSent);
     links_of_seats_are(&application, 0).await?;
     Ok(())
 }
@@ -224,7 +225,7 @@ async fn a_local_set_can_have_a_seat_as_well() -> TestResult {
             .build()
             .expect("a runtime");
         LocalSet::new().block_on(&runtime, async move {
-            let client = client.here().await.expect("a seat");
+            let client = client.here();
             client.ready(SOON).await.expect("ready");
             done.send(connection(&client, "k").await).expect("awaited");
         });

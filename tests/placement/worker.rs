@@ -28,8 +28,7 @@ impl Worker {
     /// A handle with connections of this arbiter's own.
     pub(crate) async fn seat(&self, client: &Client) -> Client {
         let client = client.clone();
-        let seated = self.run(move || async move { client.here().await });
-        seated.await.expect("a seat")
+        self.run(move || async move { client.here() }).await
     }
 
     /// Runs this on the arbiter.

@@ -1,6 +1,7 @@
 //! The handle for callers that are no actors: [`Client`].
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use actix::{Addr, MailboxError, Recipient};
@@ -19,16 +20,14 @@ use crate::redis::memory::Memory;
 use crate::redis::request::{Replies, Responder};
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::home;
-use crate::redis::router::host::{Host, HostId, Reports};
 use crate::redis::router::ledger::read_memory;
 use crate::redis::router::operations::{
     AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
 };
-use crate::redis::router::router::{Router, Topology, now};
+use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
-use crate::redis::router::seats::{TakeSeat, Taken, Tenure};
+use crate::redis::router::seats::Taken;
 use crate::redis::router::standalone::Standalone;
-use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 use crate::registry::{LinkStatus, Registry, Snapshot, Subscribe};
 
@@ -42,9 +41,7 @@ pub struct Client {
     shared: Arc<Shared>,
     router: AnyRouter,
     registry: Addr<Registry>,
-    seat: Seat,
-    /// Held, so that the seat's connections live.
-    _tenure: Option<Arc<Tenure>>,
+    taken: Taken,
 }
 
 /// The router behind a client.
@@ -107,8 +104,7 @@ impl Client {
             shared,
             router,
             registry,
-            seat: Seat::SHARED,
-            _tenure: None,
+            taken: Taken::shared(),
         })
     }
 
@@ -116,34 +112,30 @@ impl Client {
     /// known of the cluster, breakers, retry budgets, events, health and every operation are shared
     /// with all other handles.
     ///
-    /// Made for actix-web: each worker calls it once, in `App::data_factory`. Each node gets one
-    /// more connection, on the current arbiter; until it is up, and whenever it is not, commands go
-    /// over the shared one. All handles that were made on one arbiter share its connections; on the
-    /// router's own arbiter those are the shared ones. They end when the last of these handles is
-    /// dropped, or with the arbiter: then its handles go on over the shared connections.
+    /// Made for actix-web: call it in the factory of `HttpServer::new`, which runs on each worker.
+    /// It waits for nobody: each node gets one more connection, on the current arbiter; until that
+    /// is up, and while it cannot be had, commands go over the shared one. All handles that are
+    /// made on one arbiter have the same connections; on the router's own thread those are the
+    /// shared ones. They end when the last of these handles is dropped, or with the arbiter: then
+    /// its handles go on over the shared connections.
     ///
     /// The handle may be used from other threads, and costs a thread's crossing there.
-    ///
-    /// # Errors
-    ///
-    /// The router was stopped.
     ///
     /// # Panics
     ///
     /// Outside of an actix arbiter or a tokio `LocalSet`.
-    pub async fn here(&self) -> Result<Self> {
-        let dialer = Dialer::of(&self.shared.config);
+    #[must_use]
+    pub fn here(&self) -> Self {
+        let (seats, thread) = (self.shared.seats(), thread::current().id());
+        let dialer = || Dialer::of(&self.shared.config);
         let taken = match &self.router {
-            AnyRouter::Cluster(router) => take_seat(router, dialer).await,
-            AnyRouter::Standalone(router) => take_seat(router, dialer).await,
-        }?;
-        Ok(Self {
-            shared: Arc::clone(&self.shared),
-            router: self.router.clone(),
-            registry: self.registry.clone(),
-            seat: taken.seat,
-            _tenure: taken.tenure,
-        })
+            AnyRouter::Cluster(router) => seats.take(thread, router, dialer),
+            AnyRouter::Standalone(router) => seats.take(thread, router, dialer),
+        };
+        Self {
+            taken,
+            ..self.clone()
+        }
     }
 
     /// Sends one command and gives its reply as it came.
@@ -157,7 +149,8 @@ impl Client {
     pub async fn call(&self, command: Command) -> Result<Value> {
         let (answerer, answer) = awaited();
         let responder = Responder::Caller(answerer);
-        self.shared.dispatch(self.seat, command, now(), responder);
+        self.shared
+            .dispatch(self.taken.seat, command, now(), responder);
         if answer.is_decided() {
             // Refused. A loop of such calls must not keep its thread to itself.
             tokio::task::consume_budget().await;
@@ -182,7 +175,7 @@ impl Client {
     pub async fn pipeline(&self, pipeline: Pipeline) -> Replies {
         let (sender, replies) = oneshot::channel();
         let shared = &self.shared;
-        shared.dispatch_all(self.seat, pipeline, now(), Some(sender));
+        shared.dispatch_all(self.taken.seat, pipeline, now(), Some(sender));
         replies.await.unwrap_or_default()
     }
 
@@ -307,25 +300,6 @@ impl Client {
     pub fn router(&self) -> &AnyRouter {
         &self.router
     }
-}
-
-/// Not an `async fn`, so that its future can be sent though a dialer cannot.
-fn take_seat<T: Topology>(
-    router: &Addr<Router<T>>,
-    dialer: Dialer,
-) -> impl Future<Output = Result<Taken>> + Send + use<T> {
-    let id = HostId::new();
-    let weak = router.downgrade();
-    let reports = Reports {
-        furnished: weak.clone().recipient(),
-        ended: weak.recipient(),
-    };
-    let take = router.send(TakeSeat {
-        id,
-        host: Host::start_here(id, dialer, reports),
-        thread: std::thread::current().id(),
-    });
-    async move { take.await.unwrap_or_else(|error| Err(gone(error))) }
 }
 
 fn gone(_: MailboxError) -> Error {

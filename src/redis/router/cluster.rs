@@ -222,7 +222,7 @@ impl Cluster {
             );
             core.narrator.tell(event);
         }
-        core.retire(retired, ctx);
+        ctx.spawn(actix::fut::wrap_future(core.retire(retired)));
         let links = core.nodes.values().flat_map(Node::links);
         for link in links.filter(|link| !link.lane.is_well()) {
             core.shared.place_waiting(&link.lane);

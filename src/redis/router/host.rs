@@ -1,5 +1,6 @@
 //! The actor that stands for a seat on the seat's own arbiter, and starts links there: [`Host`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::{Actor, Addr, Context, Handler, Message, WeakRecipient};
@@ -18,6 +19,8 @@ pub(crate) struct Host {
     id: HostId,
     dialer: Dialer,
     reports: Reports,
+    /// Gone with its arbiter.
+    _alive: Arc<()>,
 }
 
 /// The way back to the router.
@@ -58,11 +61,17 @@ impl HostId {
 
 impl Host {
     /// Starts it on the current arbiter.
-    pub(crate) fn start_here(id: HostId, dialer: Dialer, reports: Reports) -> Addr<Self> {
+    pub(crate) fn start_here(
+        id: HostId,
+        dialer: Dialer,
+        reports: Reports,
+        alive: Arc<()>,
+    ) -> Addr<Self> {
         Self {
             id,
             dialer,
             reports,
+            _alive: alive,
         }
         .start()
     }

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
@@ -51,8 +50,6 @@ pub(crate) struct Core {
     governor: SharedGovernor,
     pub(crate) nodes: BTreeMap<Endpoint, Node>,
     pub(crate) seats: Seats,
-    /// The router lives on it.
-    pub(super) home: ThreadId,
     pub(crate) rng: StdRng,
     pub(crate) narrator: Narrator,
     pub(super) maker: Option<LinkMaker>,
@@ -180,7 +177,6 @@ impl<T: Topology> Router<T> {
                 dialer: surroundings.dialer,
                 nodes: BTreeMap::new(),
                 seats: Seats::default(),
-                home: std::thread::current().id(),
                 rng: StdRng::seed_from_u64(surroundings.seed),
                 governor: surroundings.governor,
                 narrator,

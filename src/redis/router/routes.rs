@@ -19,6 +19,7 @@ use crate::redis::refusal::is_script;
 use crate::redis::request::{Gather, Replies, Request, Responder};
 use crate::redis::retry::RetryMode;
 use crate::redis::router::ledger::Ledger;
+use crate::redis::router::seats::SeatBook;
 use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
 
@@ -99,10 +100,12 @@ pub(crate) struct Shared {
     /// Requests wait here while no node is known that could serve them.
     limbo: Arc<Lane>,
     ledger: Ledger,
+    seats: SeatBook,
     ended: watch::Sender<bool>,
 }
 
 impl Shared {
+    /// To be made on the router's thread.
     pub(crate) fn new(config: Arc<Config>) -> Arc<Self> {
         let limbo = Lane::new(None, config.waiting, config.when_down);
         Arc::new(Self {
@@ -114,6 +117,7 @@ impl Shared {
             }),
             limbo,
             ledger: Ledger::new(config.waiting.bytes),
+            seats: SeatBook::new(),
             config,
             ended: watch::Sender::new(false),
         })
@@ -121,6 +125,10 @@ impl Shared {
 
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    pub(crate) fn seats(&self) -> &SeatBook {
+        &self.seats
     }
 
     pub(crate) fn limbo(&self) -> &Arc<Lane> {

@@ -7,37 +7,53 @@
 //! the node is gone, the shared connection is about to notice it, and what is written to it now is
 //! lost as well.
 
-use std::sync::{Arc, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 use std::thread::ThreadId;
 
-use actix::{Addr, AsyncContext, Context, Handler, Message, WeakRecipient};
+use actix::{
+    ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WeakRecipient, WrapFuture,
+};
+use futures_util::future::join_all;
 
 use crate::endpoint::Endpoint;
 use crate::link::Stop;
-use crate::redis::error::{Error, Result};
+use crate::redis::connection::Dialer;
 use crate::redis::handoff::{News, NodeNews};
-use crate::redis::router::host::{Furnish, Furnished, Host, HostEnded, HostId};
+use crate::redis::router::host::{Furnish, Furnished, Host, HostEnded, HostId, Reports};
 use crate::redis::router::node::{NodeLink, Order};
 use crate::redis::router::router::{Core, Router, Topology};
 use crate::redis::seat::Seat;
 
-/// The seats of a client. A place is free again once the last handle has left it.
-#[derive(Debug, Default)]
-pub(crate) struct Seats(Vec<Option<Occupied>>);
-
-/// A seat that somebody has.
+/// Who has which seat, for whoever takes one: it needs nobody else's thread for that. actix-web
+/// stands still on the thread that starts it until its workers have begun.
 #[derive(Debug)]
-struct Occupied {
-    id: HostId,
+pub(crate) struct SeatBook {
+    /// The router's thread, which needs no seat.
+    home: ThreadId,
+    taken: Mutex<Vec<Option<Entry>>>,
+}
+
+/// A seat that somebody has. Its place is free again once the last handle has left it and its links
+/// have ended: no two links have one name at a time.
+#[derive(Debug)]
+struct Entry {
     thread: ThreadId,
-    /// None once its arbiter has ended.
-    host: Option<Addr<Host>>,
     tenure: Weak<Tenure>,
+    host: Weak<()>,
+}
+
+/// A seat, as long as the tenure is held.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) seat: Seat,
+    _tenure: Option<Arc<Tenure>>,
 }
 
 /// Held by all handles of one seat.
 #[derive(Debug)]
-pub(crate) struct Tenure {
+struct Tenure {
     id: HostId,
     router: WeakRecipient<LeaveSeat>,
 }
@@ -51,76 +67,139 @@ impl Drop for Tenure {
     }
 }
 
-/// A seat for this host's thread: the one that it has already, or a new one. On the router's own
-/// thread that is the shared one.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Taken>")]
-pub(crate) struct TakeSeat {
-    pub(crate) id: HostId,
-    pub(crate) host: Addr<Host>,
-    pub(crate) thread: ThreadId,
+impl Taken {
+    pub(crate) fn shared() -> Self {
+        Self {
+            seat: Seat::SHARED,
+            _tenure: None,
+        }
+    }
 }
 
-/// A seat, as long as the tenure is held.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) seat: Seat,
-    pub(crate) tenure: Option<Arc<Tenure>>,
+impl SeatBook {
+    /// Of a router on this thread.
+    pub(crate) fn new() -> Self {
+        Self {
+            home: thread::current().id(),
+            taken: Mutex::default(),
+        }
+    }
+
+    /// A seat for a thread, which is this one: the seat that it has already, or a new one.
+    #[expect(clippy::disallowed_methods, reason = "once for a seat")]
+    pub(crate) fn take<T: Topology>(
+        &self,
+        thread: ThreadId,
+        router: &Addr<Router<T>>,
+        dialer: impl FnOnce() -> Dialer,
+    ) -> Taken {
+        if thread == self.home {
+            return Taken::shared();
+        }
+        let mut taken = self.lock();
+        let there = taken.iter().enumerate().find_map(|(place, entry)| {
+            let entry = entry.as_ref().filter(|entry| entry.thread == thread)?;
+            entry.host.upgrade()?;
+            Some((Seat::at(place)?, entry.tenure.upgrade()?))
+        });
+        if let Some((seat, tenure)) = there {
+            let _tenure = Some(tenure);
+            return Taken { seat, _tenure };
+        }
+        let free = taken.iter().position(Option::is_none);
+        let place = free.unwrap_or(taken.len());
+        let Some(seat) = Seat::at(place) else {
+            // More than can be counted.
+            return Taken::shared();
+        };
+        let (id, alive) = (HostId::new(), Arc::new(()));
+        let weak = router.downgrade();
+        let reports = Reports {
+            furnished: weak.clone().recipient(),
+            ended: weak.clone().recipient(),
+        };
+        let there = Arc::downgrade(&alive);
+        let host = Host::start_here(id, dialer(), reports, alive);
+        let tenure = Arc::new(Tenure {
+            id,
+            router: weak.recipient(),
+        });
+        if free.is_none() {
+            taken.push(None);
+        }
+        taken[place] = Some(Entry {
+            thread,
+            tenure: Arc::downgrade(&tenure),
+            host: there,
+        });
+        drop(taken);
+        router.do_send(TakeSeat { seat, id, host });
+        let _tenure = Some(tenure);
+        Taken { seat, _tenure }
+    }
+
+    fn free(&self, seat: Seat) {
+        if let Some(place) = seat.place()
+            && let Some(entry) = self.lock().get_mut(place)
+        {
+            *entry = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<Entry>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// This host serves a seat from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct TakeSeat {
+    seat: Seat,
+    id: HostId,
+    host: Addr<Host>,
 }
 
 /// The last handle of a seat is gone.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct LeaveSeat(HostId);
+struct LeaveSeat(HostId);
+
+/// The seats of a client, as its router knows them.
+#[derive(Debug, Default)]
+pub(crate) struct Seats(BTreeMap<Seat, Occupied>);
+
+#[derive(Debug)]
+struct Occupied {
+    id: HostId,
+    /// None once its arbiter has ended, or its last handle is gone.
+    host: Option<Addr<Host>>,
+}
 
 impl Seats {
-    /// Every place, whether somebody has it or not.
+    /// Every seat up to the last one that somebody has.
     pub(crate) fn all(&self) -> impl Iterator<Item = Seat> + use<> {
-        (0..self.0.len()).filter_map(Seat::at)
+        let last = self.0.last_key_value().and_then(|(seat, _)| seat.place());
+        (0..last.map_or(0, |last| last + 1)).filter_map(Seat::at)
     }
 
     /// Those that have, or will have, links.
-    pub(crate) fn furnished(&self) -> impl Iterator<Item = (Seat, &Addr<Host>)> {
-        let places = self.0.iter().enumerate();
-        places.filter_map(|(place, occupied)| {
-            let host = occupied.as_ref()?.host.as_ref()?;
-            Some((Seat::at(place)?, host))
-        })
+    fn furnished(&self) -> impl Iterator<Item = (Seat, &Addr<Host>)> {
+        let seats = self.0.iter();
+        seats.filter_map(|(seat, occupied)| Some((*seat, occupied.host.as_ref()?)))
     }
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// The seat of a thread whose handles are still held.
-    fn of_thread(&self, thread: ThreadId) -> Option<Taken> {
-        self.0.iter().enumerate().find_map(|(place, occupied)| {
-            let occupied = occupied.as_ref()?;
-            let there = occupied.thread == thread && occupied.host.is_some();
-            let tenure = occupied.tenure.upgrade().filter(|_| there)?;
-            Some(Taken {
-                seat: Seat::at(place)?,
-                tenure: Some(tenure),
-            })
-        })
+    fn of_host(&self, id: HostId) -> Option<Seat> {
+        let mut seats = self.0.iter();
+        Some(*seats.find(|(_, occupied)| occupied.id == id)?.0)
     }
 
-    /// The lowest place that is free; none if there are too many.
-    fn occupy(&mut self, occupied: Occupied) -> Option<Seat> {
-        let free = self.0.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.0.len());
-        let seat = Seat::at(place)?;
-        if free.is_none() {
-            self.0.push(None);
-        }
-        self.0[place] = Some(occupied);
-        Some(seat)
-    }
-
-    fn of_host(&mut self, id: HostId) -> Option<(Seat, &mut Option<Occupied>)> {
-        let is_its = |occupied: &Option<Occupied>| occupied.as_ref().is_some_and(|it| it.id == id);
-        let place = self.0.iter().position(is_its)?;
-        Some((Seat::at(place)?, self.0.get_mut(place)?))
+    fn host(&self, seat: Seat) -> Option<&Addr<Host>> {
+        self.0.get(&seat)?.host.as_ref()
     }
 }
 
@@ -149,8 +228,7 @@ impl Core {
             })
         });
         let orders = orders.collect();
-        let mut furnished = self.seats.furnished();
-        if let Some((_, host)) = furnished.find(|(other, _)| *other == seat) {
+        if let Some(host) = self.seats.host(seat) {
             host.do_send(Furnish {
                 seat,
                 maker,
@@ -174,18 +252,20 @@ impl Core {
         })
     }
 
-    /// What waits in links on their way out goes where it belongs now; what is in flight is
-    /// finished.
-    pub(super) fn retire<T: Topology>(&self, links: Vec<NodeLink>, ctx: &mut Context<Router<T>>) {
-        for link in links {
+    /// What waits in links on their way out goes where it belongs now. Resolves once what is in
+    /// flight is finished.
+    pub(super) fn retire(&self, links: Vec<NodeLink>) -> impl Future<Output = ()> + use<> {
+        let ends = links.into_iter().map(|link| {
             for request in link.lane.close() {
                 self.shared.place(request);
             }
-            ctx.spawn(actix::fut::wrap_future(async move {
+            async move {
                 // An error means that it is gone already.
                 let _ = link.link.send(Stop).await;
-            }));
-        }
+            }
+        });
+        let ends = join_all(ends.collect::<Vec<_>>());
+        async move { drop(ends.await) }
     }
 }
 
@@ -231,41 +311,18 @@ impl<T: Topology> Router<T> {
 }
 
 impl<T: Topology> Handler<TakeSeat> for Router<T> {
-    type Result = Result<Taken>;
+    type Result = ();
 
-    fn handle(&mut self, take: TakeSeat, ctx: &mut Context<Self>) -> Result<Taken> {
-        self.breathe(ctx);
+    fn handle(&mut self, take: TakeSeat, _: &mut Context<Self>) {
         let core = &mut self.core;
         if core.is_ending() {
-            return Err(Error::stopped());
+            return;
         }
-        let shared = Taken {
-            seat: Seat::SHARED,
-            tenure: None,
-        };
-        if core.home == take.thread {
-            return Ok(shared);
-        }
-        if let Some(taken) = core.seats.of_thread(take.thread) {
-            return Ok(taken);
-        }
-        let tenure = Arc::new(Tenure {
-            id: take.id,
-            router: ctx.address().downgrade().recipient(),
-        });
-        let occupied = Occupied {
-            id: take.id,
-            thread: take.thread,
-            host: Some(take.host),
-            tenure: Arc::downgrade(&tenure),
-        };
-        let Some(seat) = core.seats.occupy(occupied) else {
-            return Ok(shared);
-        };
+        let TakeSeat { seat, id, host } = take;
+        let host = Some(host);
+        core.seats.0.insert(seat, Occupied { id, host });
         let endpoints = core.nodes.keys().cloned().collect();
         core.furnish(seat, endpoints);
-        let tenure = Some(tenure);
-        Ok(Taken { seat, tenure })
     }
 }
 
@@ -274,10 +331,12 @@ impl<T: Topology> Handler<Furnished> for Router<T> {
 
     fn handle(&mut self, furnished: Furnished, ctx: &mut Context<Self>) {
         self.breathe(ctx);
-        let seat = self.core.seats.of_host(furnished.host);
-        let Some(seat) = seat.map(|(seat, _)| seat) else {
+        let Some(seat) = self.core.seats.of_host(furnished.host) else {
             return;
         };
+        if self.core.seats.host(seat).is_none() {
+            return;
+        }
         for (endpoint, link) in furnished.links {
             if let Some(node) = self.core.nodes.get_mut(&endpoint) {
                 // One that left and came back meanwhile has one already: this one ends.
@@ -293,11 +352,10 @@ impl<T: Topology> Handler<HostEnded> for Router<T> {
     type Result = ();
 
     fn handle(&mut self, HostEnded(id): HostEnded, ctx: &mut Context<Self>) {
-        self.vacate(id, ctx, |occupied| {
-            if let Some(occupied) = occupied {
-                occupied.host = None;
-            }
-        });
+        if let Some(seat) = self.core.seats.of_host(id) {
+            let ended = self.vacate(seat);
+            ctx.spawn(actix::fut::wrap_future(ended));
+        }
     }
 }
 
@@ -305,27 +363,26 @@ impl<T: Topology> Handler<LeaveSeat> for Router<T> {
     type Result = ();
 
     fn handle(&mut self, LeaveSeat(id): LeaveSeat, ctx: &mut Context<Self>) {
-        self.vacate(id, ctx, |occupied| *occupied = None);
+        if let Some(seat) = self.core.seats.of_host(id) {
+            let ended = self.vacate(seat).into_actor(self);
+            ctx.spawn(ended.map(move |(), router, _| {
+                router.core.seats.0.remove(&seat);
+                router.core.shared.seats().free(seat);
+            }));
+        }
     }
 }
 
 impl<T: Topology> Router<T> {
     /// Ends the links of a seat; its handles, if there are any, go on over the shared ones.
-    fn vacate(
-        &mut self,
-        id: HostId,
-        ctx: &mut Context<Self>,
-        mark: impl FnOnce(&mut Option<Occupied>),
-    ) {
-        self.with(|topology, core| {
-            let Some((seat, occupied)) = core.seats.of_host(id) else {
-                return;
-            };
-            mark(occupied);
-            let links = core.unfurnish(seat);
-            topology.publish_seat(core, seat);
-            core.retire(links, ctx);
-        });
+    fn vacate(&mut self, seat: Seat) -> impl Future<Output = ()> + use<T> {
+        if let Some(occupied) = self.core.seats.0.get_mut(&seat) {
+            occupied.host = None;
+        }
+        let links = self.core.unfurnish(seat);
+        self.with(|topology, core| topology.publish_seat(core, seat));
+        let ended = self.core.retire(links);
         self.settle_ready();
+        ended
     }
 }

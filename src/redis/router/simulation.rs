@@ -5,6 +5,8 @@
 //! `EVERLINK_SIM_FROM` (0) on.
 
 #[cfg(test)]
+mod arbiters;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod events;
@@ -85,7 +87,7 @@ async fn run(seed: u64) -> (Vec<String>, String) {
     let subscribe = Subscribe::new(witness.clone()).capacity(100_000);
     registry.send(subscribe).await.expect("the registry lives");
     let surroundings = Surroundings {
-        dialer: wire::dialer(&world),
+        dialer: wire::dialer(&world, 0),
         governor: SharedGovernor::new(Governor::default()),
         seed: rng.random(),
     };
@@ -94,6 +96,13 @@ async fn run(seed: u64) -> (Vec<String>, String) {
     let doors = Doors { shared, router };
     let until = Instant::now() + ms(10_000);
     let faults = tokio::task::spawn_local(faults::rage(world.clone(), until));
+    let seats = arbiters::come_and_go(
+        world.clone(),
+        doors.clone(),
+        until,
+        StdRng::seed_from_u64(rng.random()),
+    );
+    let seats = tokio::task::spawn_local(seats);
     let callers: Vec<_> = (0..CALLS)
         .map(|n| {
             let rng = StdRng::seed_from_u64(rng.random());
@@ -109,6 +118,7 @@ async fn run(seed: u64) -> (Vec<String>, String) {
         }
     }
     drop(faults.await);
+    let seats = seats.await.expect("no panic");
     // The nodes agree, the links come back.
     sleep(ms(8000)).await;
     let probed = probe(&world, &doors, CALLS * 10).await;
@@ -116,6 +126,11 @@ async fn run(seed: u64) -> (Vec<String>, String) {
     let executed: u64 = world.state().executed.values().map(|n| u64::from(*n)).sum();
     end(&world, doors, rng.random()).await;
     drop((registry, witness));
+    for arbiter in seats {
+        if !arbiter.is_empty().await {
+            world.violated("something is left on an arbiter".to_owned());
+        }
+    }
     // Nodes whose connections were silenced never noticed their end.
     faults::cut_all(&world);
     sleep(ms(10_000)).await;

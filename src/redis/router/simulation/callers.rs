@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use actix::Addr;
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::world::World;
-use super::{TICK, ms};
+use super::{TICK, arbiters, ms};
 use crate::redis::command::{Command, cmd, pipe};
 use crate::redis::error::Outcome;
 use crate::redis::request::{Answer, Responder};
@@ -17,7 +17,6 @@ use crate::redis::retry::RetryMode;
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
-use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 
 /// One request, and what its caller was told.
@@ -66,6 +65,7 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
         .map(|id| command(id, &mut rng))
         .unzip();
     let door = rng.random_range(0..2);
+    let seat = arbiters::any(&mut rng);
     let asked = async {
         if parts > 1 {
             let (sender, replies) = oneshot::channel();
@@ -76,7 +76,7 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
                 });
             doors
                 .shared
-                .dispatch_all(Seat::SHARED, pipeline, now(), Some(sender));
+                .dispatch_all(seat, pipeline, now(), Some(sender));
             let replies = replies.await.expect("a pipeline is answered");
             return replies.into_iter().collect::<Vec<Answer>>();
         }
@@ -88,7 +88,7 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
         let (sender, answer) = oneshot::channel();
         doors
             .shared
-            .dispatch(Seat::SHARED, command, now(), Responder::One(sender));
+            .dispatch(seat, command, now(), Responder::One(sender));
         vec![answer.await.expect("answered by its guard at least")]
     };
     let began = Instant::now();
@@ -156,12 +156,14 @@ pub(super) fn judge(world: &World, told: &[Told]) {
 pub(super) async fn probe(world: &World, doors: &Doors, first: u64) -> u64 {
     let keys = (0..40).map(|n| format!("key:{n}"));
     let mut asked = 0;
+    let mut rng = StdRng::seed_from_u64(first);
     for (id, key) in (first..).zip(keys) {
         let (sender, answer) = oneshot::channel();
+        let seat = arbiters::any(&mut rng);
         let command = cmd("APPEND").arg(&key).arg(id);
         doors
             .shared
-            .dispatch(Seat::SHARED, command, now(), Responder::One(sender));
+            .dispatch(seat, command, now(), Responder::One(sender));
         if let Err(error) = answer.await.expect("answered") {
             world.violated(format!("{key} is not served after the faults: {error:?}"));
         }

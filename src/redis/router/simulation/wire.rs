@@ -18,15 +18,16 @@ use crate::redis::connection::Dialer;
 use crate::redis::resp::{Decoder, Reply, ReplyLimits};
 use crate::redis::value::Value;
 
-pub(super) fn dialer(world: &World) -> Dialer {
+/// For the links of one arbiter.
+pub(super) fn dialer(world: &World, arbiter: u64) -> Dialer {
     let world = world.clone();
     Dialer::new(move |endpoint| {
         let world = world.clone();
-        Box::pin(async move { Ok(Box::new(dial(world, endpoint).await?) as _) })
+        Box::pin(async move { Ok(Box::new(dial(world, arbiter, endpoint).await?) as _) })
     })
 }
 
-async fn dial(world: World, endpoint: Endpoint) -> Result<ClientEnd, Cause> {
+async fn dial(world: World, arbiter: u64, endpoint: Endpoint) -> Result<ClientEnd, Cause> {
     let pause = world.quietly().rng.random_range(0..5);
     sleep(ms(pause)).await;
     let link = node_at(&endpoint);
@@ -52,7 +53,7 @@ async fn dial(world: World, endpoint: Endpoint) -> Result<ClientEnd, Cause> {
         state.open += 1;
         state.next_conn
     });
-    let link = link.map(|_| endpoint);
+    let link = link.map(|_| (arbiter, endpoint));
     if let Some(link) = &link {
         let sockets = {
             let mut state = world.quietly();
@@ -61,10 +62,11 @@ async fn dial(world: World, endpoint: Endpoint) -> Result<ClientEnd, Cause> {
             *sockets
         };
         if sockets > 1 {
-            world.violated(format!("{link} has {sockets} sockets"));
+            world.violated(format!("{link:?} has {sockets} sockets"));
         }
     }
-    tokio::task::spawn_local(serve(world.clone(), id, node, theirs));
+    // Not here: a node outlives the arbiters that dial it.
+    world.let_run(serve(world.clone(), id, node, theirs));
     Ok(ClientEnd {
         world,
         id,
@@ -79,7 +81,7 @@ struct ClientEnd {
     world: World,
     id: u64,
     /// None for a scout.
-    link: Option<Endpoint>,
+    link: Option<(u64, Endpoint)>,
     stream: DuplexStream,
     /// The first byte written since the last one that was read.
     waiting_since: Option<Instant>,

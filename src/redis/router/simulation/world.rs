@@ -3,11 +3,12 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::endpoint::Endpoint;
 use crate::redis::slot::Slot;
@@ -78,15 +79,18 @@ pub(super) struct State {
     pub(super) migrating: [Option<usize>; CHUNKS],
     pub(super) conns: BTreeMap<u64, Conn>,
     pub(super) next_conn: u64,
-    /// Open sockets of each link.
-    pub(super) sockets: BTreeMap<Endpoint, u32>,
+    /// Open sockets of each link, by its arbiter.
+    pub(super) sockets: BTreeMap<(u64, Endpoint), u32>,
     pub(super) open: u32,
     /// How often each request was executed.
     pub(super) executed: BTreeMap<u64, u32>,
     pub(super) violations: Vec<String>,
     /// No fault any more.
     pub(super) calm: bool,
+    tasks: mpsc::UnboundedSender<Task>,
 }
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Shared by all of a simulation.
 #[derive(Clone)]
@@ -108,6 +112,12 @@ impl World {
             mood: Mood::Well,
         };
         let nodes = (0..NODES).map(node).collect();
+        let (tasks, mut given) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(async move {
+            while let Some(task) = given.recv().await {
+                tokio::task::spawn_local(task);
+            }
+        });
         let state = State {
             rng: StdRng::seed_from_u64(seed),
             truth,
@@ -120,6 +130,7 @@ impl World {
             executed: BTreeMap::new(),
             violations: Vec::new(),
             calm: false,
+            tasks,
         };
         Self(Rc::new((RefCell::new(state), Notify::new())))
     }
@@ -143,6 +154,12 @@ impl World {
     /// The next change; make it before looking at what may change.
     pub(super) fn changed(&self) -> impl Future<Output = ()> + '_ {
         self.0.1.notified()
+    }
+
+    /// Runs beside the world's own tasks, whoever calls.
+    pub(super) fn let_run(&self, task: impl Future<Output = ()> + 'static) {
+        let given = self.quietly().tasks.send(Box::pin(task));
+        assert!(given.is_ok(), "the world runs");
     }
 
     pub(super) fn violated(&self, what: String) {
