@@ -127,7 +127,7 @@ async fn run(seed: u64) -> (Vec<String>, String) {
     end(&world, doors, rng.random()).await;
     drop((registry, witness));
     for arbiter in seats {
-        if !arbiter.is_empty().await {
+        if !arbiter.ends_empty().await {
             world.violated("something is left on an arbiter".to_owned());
         }
     }

@@ -99,7 +99,7 @@ impl Leftover {
     }
 
     /// Nothing of the client is left on it.
-    pub(super) async fn is_empty(self) -> bool {
+    pub(super) async fn ends_empty(self) -> bool {
         drop(self.taken);
         // An error: it was ended.
         timeout(ms(1000), self.runs).await.is_ok()
