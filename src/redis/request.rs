@@ -1,5 +1,7 @@
 //! One command on its way, with the promise to answer it exactly once: [`Request`].
 
+mod replies;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,12 +14,14 @@ use crate::link::Mark;
 pub(crate) use crate::redis::awaited::Answer;
 use crate::redis::awaited::Answerer;
 use crate::redis::command::Wire;
-use crate::redis::error::{Error, ErrorKind, Outcome, Result};
+use crate::redis::error::{Error, ErrorKind, Outcome};
 use crate::redis::retry::{Failure, RetryPolicy};
 use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
 use crate::redis::spares::Spares;
-use crate::redis::value::{ServerError, Value};
+use crate::redis::value::ServerError;
+
+pub use replies::Replies;
 
 /// A command on its way. It resolves exactly once: whoever drops it without an answer answers
 /// with an error that says what can be known.
@@ -347,59 +351,6 @@ impl Gathering {
         let caller = self.caller.take()?;
         let answers = std::mem::take(&mut self.answers);
         Some((caller, Replies(answers.into_iter().flatten().collect())))
-    }
-}
-
-/// The answers of a pipeline: one for each command, in the order they were added, each with its
-/// own result.
-#[derive(Debug, Default)]
-pub struct Replies(Vec<Answer>);
-
-impl Replies {
-    /// How many there are: as many as commands.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The pipeline was empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The answer of one command, not converted.
-    pub fn get(&self, index: usize) -> Option<&Result<Value>> {
-        self.0.get(index)
-    }
-
-    /// All answers, each converted into the same type; the first error ends it.
-    ///
-    /// # Errors
-    ///
-    /// The first command that failed, or whose reply does not convert.
-    pub fn all<T: crate::redis::FromValue>(self) -> Result<Vec<T>> {
-        self.0
-            .into_iter()
-            .map(|answer| T::from_value(answer?))
-            .collect()
-    }
-
-    /// The answers together as one value, such as a tuple of a type for each command.
-    ///
-    /// # Errors
-    ///
-    /// The first command that failed, or a conversion error.
-    pub fn query<T: crate::redis::FromValue>(self) -> Result<T> {
-        let values: Result<Vec<Value>> = self.0.into_iter().collect();
-        T::from_value(Value::Array(values?))
-    }
-}
-
-impl IntoIterator for Replies {
-    type Item = Result<Value>;
-    type IntoIter = std::vec::IntoIter<Result<Value>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
     }
 }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::redis::command::cmd;
+use crate::redis::value::Value;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
