@@ -10,6 +10,11 @@
 //! callgrind. What remains is how many replies a read finds, which is up to the scheduler: so the
 //! median of several runs counts, and the spread is shown.
 //!
+//! Machines differ little: valgrind shows every program the same plain processor, so that libc
+//! chooses the same `memcpy` and its like wherever there is AVX2; and with `GLIBC_TUNABLES` that
+//! forbid AVX2 and BMI, as on an old processor, figures differed by 1 %. What does count is the
+//! compiler's version, and another libc: its allocator has a quarter of all instructions.
+//!
 //! | file | concept |
 //! | --- | --- |
 //! | `arguments` | the command line |
