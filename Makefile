@@ -20,7 +20,7 @@ FROM ?= 0
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := decode oracles topology redirect configuration
 
-.PHONY: help setup demo test simulate chaos soak matrix fuzz bench bench-instructions lint format-check clippy doc examples ci
+.PHONY: help setup demo test simulate chaos soak matrix fuzz bench bench-recovery bench-scale bench-instructions lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -60,6 +60,13 @@ matrix: setup ## the tests against servers of several kinds and versions (script
 
 bench: setup ## throughput and latency against other clients, on the same servers (ARGS=--quick, --json)
 	@$(WITH_SERVER) cargo run --release --locked --manifest-path bench/Cargo.toml --bin speed -- $(ARGS)
+
+bench-recovery: setup ## restarts, failovers, stalls, double execution, memory, against other clients (ARGS=--quick, --json)
+	@$(WITH_SERVER) cargo run --release --locked --manifest-path bench/Cargo.toml --bin recovery -- $(ARGS)
+
+bench-scale: setup ## 1,000 nodes, 10,000 links, 100,000 waiting requests, a million elements (ARGS=--quick, --json)
+	@$(WITH_SERVER) cargo run --release --locked --manifest-path bench/Cargo.toml --no-default-features \
+	  --bin scale -- $(ARGS)
 
 bench-instructions: setup ## instructions per command, compared with bench/instructions.toml (ARGS=--quick)
 	@scripts/setup --valgrind

@@ -1,0 +1,96 @@
+//! Figures of several runs: [`Sample`], [`Figures`].
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// What one run gave, by the name of the figure. One that is missing was never reached.
+pub(crate) type Sample = BTreeMap<&'static str, f64>;
+
+/// One figure of all runs.
+pub(crate) struct Figures {
+    found: Vec<f64>,
+    runs: usize,
+}
+
+impl Figures {
+    pub(crate) fn of(samples: &[Sample], name: &str) -> Self {
+        let mut found: Vec<f64> = (samples.iter())
+            .filter_map(|sample| sample.get(name).copied())
+            .collect();
+        found.sort_by(f64::total_cmp);
+        Self {
+            found,
+            runs: samples.len(),
+        }
+    }
+
+    /// A run that never got there counts as the worst. None if that is so in the middle.
+    pub(crate) fn median(&self) -> Option<f64> {
+        let (low, high) = (self.runs.checked_sub(1)? / 2, self.runs / 2);
+        Some((self.found.get(low)? + self.found.get(high)?) / 2.0)
+    }
+
+    /// The median, and the range in brackets if there is one.
+    pub(crate) fn text(&self) -> String {
+        let Some(median) = self.median() else {
+            return match self.found.first() {
+                Some(best) => format!("never ({}–never)", short(*best)),
+                None => "never".to_owned(),
+            };
+        };
+        let (least, most) = (self.found[0], self.found[self.found.len() - 1]);
+        let reached = self.found.len() == self.runs;
+        let most = if reached {
+            short(most)
+        } else {
+            "never".to_owned()
+        };
+        if self.runs == 1 || short(least) == most {
+            short(median)
+        } else {
+            format!("{} ({}–{most})", short(median), short(least))
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({ "median": self.median(), "reached": self.found, "runs": self.runs })
+    }
+}
+
+/// No more digits than matter.
+fn short(figure: f64) -> String {
+    if figure < 10.0 && figure.fract() != 0.0 {
+        return format!("{figure:.1}");
+    }
+    let digits = format!("{figure:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(figures: &[Option<f64>]) -> String {
+        let samples: Vec<Sample> = (figures.iter())
+            .map(|figure| figure.iter().map(|figure| ("it", *figure)).collect())
+            .collect();
+        Figures::of(&samples, "it").text()
+    }
+
+    #[test]
+    fn a_run_that_never_got_there_counts_as_the_worst() {
+        assert_eq!(text(&[Some(2.0), None, Some(1_234.0)]), "1,234 (2–never)");
+        assert_eq!(text(&[None, None, Some(1.0)]), "never (1–never)");
+        assert_eq!(text(&[None]), "never");
+        assert_eq!(text(&[Some(2.5), Some(1.5)]), "2 (1.5–2.5)");
+        assert_eq!(text(&[Some(0.0), Some(0.0)]), "0");
+    }
+}

@@ -1,0 +1,90 @@
+//! Shows: how everlink and the other Rust clients come through failures of real servers.
+//!
+//! Run: `make bench-recovery`, with `ARGS=--quick` for a short one. It starts its own servers on
+//! free loopback ports and ends them.
+//!
+//! Expect: for each kind of failure a table with a line for each client, medians of all rounds and
+//! their ranges. The servers are real; each client has a process of its own for each run, and the
+//! rounds alternate between them.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `arguments` | the command line |
+//! | `clients` | every client, behind one trait |
+//! | `subject` | the process of one client, seen from inside |
+//! | `child`, `clock` | the same, seen from outside |
+//! | `record` | its calls, and what is read off them |
+//! | `stage` | the servers |
+//! | `scenarios` | what the clients go through |
+//! | `rounds`, `figures` | who runs when; medians and ranges |
+//! | `report` | table, JSON |
+
+mod arguments;
+mod child;
+mod clients;
+mod clock;
+mod figures;
+mod record;
+mod report;
+mod rounds;
+mod scenarios;
+#[path = "../../examples/laboratory/screen.rs"]
+#[allow(
+    dead_code,
+    reason = "written for the demo, of which only a part is used here"
+)]
+mod screen;
+mod stage;
+mod subject;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, HELP, Wish};
+use screen::Screen;
+use support::waiting::{Failure, Result};
+
+fn main() -> ExitCode {
+    let done = match arguments::parse(std::env::args().skip(1)) {
+        Ok(Wish::Help) => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Ok(Wish::Subject(order)) => subject::run(order).inspect_err(|failure| {
+            // Where who started this process reads it.
+            println!("failed {failure}");
+        }),
+        Ok(Wish::Compare(arguments)) => compare(&arguments),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(arguments: &Arguments) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let screen = Screen::new(true);
+    let compared = runtime.block_on(rounds::run(arguments, &screen))?;
+    screen.end_progress();
+    if arguments.json {
+        println!("{}", report::json(&compared)?);
+    } else {
+        print!("{}", report::table(&compared));
+    }
+    Ok(())
+}
+
+pub(crate) fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}

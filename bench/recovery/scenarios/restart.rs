@@ -1,0 +1,69 @@
+//! A server is killed and comes back: [`run`].
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::millis;
+use crate::child::Child;
+use crate::clients::{Contender, Target};
+use crate::clock::now;
+use crate::figures::Sample;
+use crate::subject::{Order, Stream, Work};
+use crate::support::redis_server::RedisServer;
+use crate::support::waiting::Result;
+
+/// Who has not come back by then never will.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) async fn run(
+    server: &RedisServer,
+    contender: Contender,
+    target: Target,
+    outage: Duration,
+) -> Result<Sample> {
+    let stream = Stream {
+        keys: (0..16).map(|key| format!("key:{key}")).collect(),
+        per_second: 200,
+    };
+    let work = Work::Streams(vec![stream]);
+    let mut child = Child::start(&Order {
+        contender,
+        target,
+        work,
+    })
+    .await?;
+    child.watch(Duration::from_millis(500)).await;
+    let killed = now();
+    server.kill9().await?;
+    child.watch(outage.saturating_sub(now() - killed)).await;
+    // The empty server can serve as soon as it listens.
+    let (restarted, listening) = tokio::join!(server.restart(), first_accept(server.port()));
+    restarted?;
+    let came_back = |record: &crate::record::Record| record.first_success(0, killed).is_some();
+    child.watch_until(LIMIT, came_back).await;
+    child.watch(Duration::from_millis(500)).await;
+    let (record, _) = child.finish().await;
+    let mut sample = Sample::from([
+        ("failed", record.failed(0, killed) as f64),
+        ("longest_call_ms", millis(record.longest(0))),
+    ]);
+    if let Some(success) = record.first_success(0, killed) {
+        let late = success.saturating_sub(listening);
+        sample.insert("first_success_ms", millis(late));
+    }
+    Ok(sample)
+}
+
+/// When the port takes its first connection, to the millisecond.
+async fn first_accept(port: u16) -> Duration {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .is_err()
+    {
+        sleep(Duration::from_millis(1)).await;
+    }
+    now()
+}
