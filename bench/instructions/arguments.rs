@@ -1,16 +1,16 @@
 //! The command line: [`parse`].
 
-use crate::DOORS;
-use crate::probe::Probe;
+use crate::probe::{Door, Probe};
 
 pub(crate) const HELP: &str = "\
 Counts the instructions that a GET costs, by callgrind.
 
-usage: instructions [--quick] [--keep] [--rounds N]
+usage: instructions [--quick] [--keep] [--json] [--rounds N]
 
-  --quick      fewer commands, one round: for CI
+  --quick      fewer commands, one round, no cluster: for CI
   --rounds N   measure N times, the median counts (3)
   --keep       write the figures to bench/instructions.toml instead of comparing with them
+  --json       the figures as JSON
   --help       this";
 
 /// What to do.
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Of the longer of two runs; the shorter one has half as many.
     pub(crate) commands: u64,
     pub(crate) keep: bool,
+    pub(crate) json: bool,
+    /// The door to a cluster, too.
+    pub(crate) cluster: bool,
 }
 
 /// # Errors
@@ -38,6 +41,8 @@ pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Wish, String>
         rounds: 3,
         commands: 40_000,
         keep: false,
+        json: false,
+        cluster: true,
     };
     while let Some(argument) = given.next() {
         match argument.as_str() {
@@ -45,8 +50,10 @@ pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Wish, String>
             "--quick" => {
                 arguments.rounds = 1;
                 arguments.commands = 20_000;
+                arguments.cluster = false;
             }
             "--keep" => arguments.keep = true,
+            "--json" => arguments.json = true,
             "--rounds" => arguments.rounds = number(given.next())?,
             "probe" => return probe(given).map(Wish::Probe),
             other => return Err(format!("{other} is not known\n\n{HELP}")),
@@ -58,13 +65,13 @@ pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Wish, String>
     Ok(Wish::Count(arguments))
 }
 
-/// `probe DOOR PORT COMMANDS`, which only this program itself says.
+/// `probe DOOR PORTS COMMANDS`, which only this program itself says.
 fn probe(mut given: impl Iterator<Item = String>) -> Result<Probe, String> {
     let door = given.next().unwrap_or_default();
-    let door = DOORS.iter().position(|known| *known == door);
+    let door = Door::ALL.into_iter().find(|known| known.name() == door);
     Ok(Probe {
-        through_router: door.ok_or("which door?")? == 1,
-        port: number(given.next())?,
+        door: door.ok_or("which door?")?,
+        ports: given.next().ok_or("which ports?")?,
         commands: number(given.next())?,
     })
 }

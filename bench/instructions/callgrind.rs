@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
+use crate::probe::Door;
 use crate::support::waiting::{Failure, Result};
 
 /// How the probe is run.
 pub(crate) struct Callgrind {
-    pub(crate) port: u16,
+    pub(crate) door: Door,
+    /// Of the servers, with commas between them.
+    pub(crate) ports: String,
     pub(crate) commands: u64,
 }
 
@@ -15,21 +18,26 @@ impl Callgrind {
     ///
     /// # Errors
     /// There is no valgrind, or the probe failed: with what it said.
-    pub(crate) fn per_command(&self, door: &str) -> Result<u64> {
+    pub(crate) fn per_command(&self) -> Result<u64> {
         let few = self.commands / 2;
-        let less = self.collected(door, few)?;
-        let more = self.collected(door, self.commands)?;
+        let less = self.collected(few)?;
+        let more = self.collected(self.commands)?;
         Ok(more.saturating_sub(less) / (self.commands - few))
     }
 
-    fn collected(&self, door: &str, commands: u64) -> Result<u64> {
+    fn collected(&self, commands: u64) -> Result<u64> {
         let folder = tempfile::tempdir()?;
         let out = folder.path().join("callgrind.out");
         let run = Command::new("valgrind")
             .arg("--tool=callgrind")
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(std::env::current_exe()?)
-            .args(["probe", door, &self.port.to_string(), &commands.to_string()])
+            .args([
+                "probe",
+                self.door.name(),
+                &self.ports,
+                &commands.to_string(),
+            ])
             .output()
             .map_err(|error| {
                 Failure::new(format!(

@@ -29,16 +29,16 @@ mod probe;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use arguments::{Arguments, HELP, Wish};
 use callgrind::Callgrind;
 use kept::Kept;
+use probe::Door;
+use support::redis_cluster::{RedisCluster, RedisClusterOptions};
 use support::redis_server::{RedisServer, RedisServerOptions};
 use support::waiting::{Failure, Result};
-
-/// What is measured.
-pub(crate) const DOORS: [&str; 2] = ["client", "router"];
 
 fn main() -> ExitCode {
     let done = match arguments::parse(std::env::args().skip(1)) {
@@ -70,31 +70,64 @@ fn count(arguments: &Arguments) -> Result<bool> {
         .build()?;
     let _entered = runtime.enter();
     let options = RedisServerOptions::default().volatile();
-    let server = runtime.block_on(RedisServer::start(options))?;
-    let callgrind = Callgrind {
-        port: server.port(),
-        commands: arguments.commands,
-    };
+    let server = runtime.block_on(RedisServer::start(options.clone()))?;
+    let cluster = arguments.cluster.then(|| {
+        runtime.block_on(RedisCluster::start(RedisClusterOptions {
+            replicas_per_primary: 0,
+            server: options,
+            ..RedisClusterOptions::default()
+        }))
+    });
+    let cluster = cluster.transpose()?;
     let mut kept = Kept::read()?;
     let mut fine = true;
-    println!("instructions per GET of 64 bytes, 64 tasks, one server:");
-    for door in DOORS {
+    let mut medians = BTreeMap::new();
+    eprintln!("instructions per GET of 64 bytes, 64 tasks; one server, or a cluster of three:");
+    for door in Door::ALL {
+        let ports = match (door, &cluster) {
+            (Door::Client | Door::Router, _) => server.port().to_string(),
+            (Door::Cluster, None) => continue,
+            (Door::Cluster, Some(cluster)) => {
+                let nodes = cluster.nodes().iter();
+                let ports: Vec<_> = nodes.map(|node| node.port().to_string()).collect();
+                ports.join(",")
+            }
+        };
+        let callgrind = Callgrind {
+            door,
+            ports,
+            commands: arguments.commands,
+        };
         let mut figures = Vec::new();
         for round in 1..=arguments.rounds {
-            eprintln!("  {door}, round {round} of {} ...", arguments.rounds);
-            figures.push(callgrind.per_command(door)?);
+            let name = door.name();
+            eprintln!("  {name}, round {round} of {} ...", arguments.rounds);
+            figures.push(callgrind.per_command()?);
         }
         figures.sort_unstable();
         let median = figures[figures.len() / 2];
         let (least, most) = (figures[0], figures[figures.len() - 1]);
-        let verdict = kept.judge(door, median)?;
-        println!("  {door:<7} {median:>6}  ({least}–{most})  {verdict}");
-        fine &= verdict.is_fine();
-        kept.set(door, median);
+        let verdict = kept.judge(door.name(), median);
+        let name = door.name();
+        if !arguments.json {
+            match &verdict {
+                Ok(verdict) => println!("  {name:<7} {median:>6}  ({least}–{most})  {verdict}"),
+                Err(_) => println!("  {name:<7} {median:>6}  ({least}–{most})"),
+            }
+        }
+        if !arguments.keep && !arguments.json {
+            fine &= verdict?.is_fine();
+        }
+        kept.set(name, median);
+        medians.insert(name, median);
+    }
+    if arguments.json {
+        let text = serde_json::to_string(&medians);
+        println!("{}", text.map_err(|error| Failure::new(error.to_string()))?);
     }
     if arguments.keep {
         kept.write()?;
-        println!("kept in {}", kept::PATH);
+        eprintln!("kept in {}", kept::PATH);
         return Ok(true);
     }
     if !fine {

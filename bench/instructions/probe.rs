@@ -13,14 +13,24 @@ const TASKS: usize = 64;
 
 /// Many tasks on one thread, each sending one GET after the other.
 pub(crate) struct Probe {
-    pub(crate) through_router: bool,
-    pub(crate) port: u16,
+    pub(crate) door: Door,
+    /// Of the servers, with commas between them.
+    pub(crate) ports: String,
     /// Of all tasks together.
     pub(crate) commands: u64,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Client,
+    Router,
+    /// A `Client`, too.
+    Cluster,
+}
+
 #[derive(Clone)]
-enum Door {
+enum Opened {
     Client(Client),
     Router(Addr<Standalone>),
 }
@@ -33,7 +43,11 @@ impl Probe {
     }
 
     async fn send_all(self) -> Result<()> {
-        let config = Config::from_url(&format!("redis://127.0.0.1:{}", self.port));
+        let (scheme, hosts) = match self.door {
+            Door::Cluster => ("redis-cluster", self.ports.replace(',', ",127.0.0.1:")),
+            Door::Client | Door::Router => ("redis", self.ports.clone()),
+        };
+        let config = Config::from_url(&format!("{scheme}://127.0.0.1:{hosts}"));
         // Under valgrind everything takes fifty times as long.
         let config = config
             .map_err(failure)?
@@ -49,8 +63,10 @@ impl Probe {
             client.query::<()>(set).await.map_err(failure)?;
         }
         let door = match client.router() {
-            AnyRouter::Standalone(router) if self.through_router => Door::Router(router.clone()),
-            _ => Door::Client(client.clone()),
+            AnyRouter::Standalone(router) if self.door == Door::Router => {
+                Opened::Router(router.clone())
+            }
+            _ => Opened::Client(client.clone()),
         };
         let left = Rc::new(Cell::new(self.commands));
         let tasks: Vec<_> = (0..TASKS)
@@ -67,7 +83,7 @@ impl Probe {
     }
 }
 
-async fn send_some(door: Door, key: String, left: Rc<Cell<u64>>) -> Result<()> {
+async fn send_some(door: Opened, key: String, left: Rc<Cell<u64>>) -> Result<()> {
     while let Some(rest) = left.get().checked_sub(1) {
         left.set(rest);
         let command = cmd("GET").arg(&key);
@@ -80,6 +96,18 @@ async fn send_some(door: Door, key: String, left: Rc<Cell<u64>>) -> Result<()> {
 }
 
 impl Door {
+    pub(crate) const ALL: [Self; 3] = [Self::Client, Self::Router, Self::Cluster];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Router => "router",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+impl Opened {
     async fn send(&self, command: Command) -> Result<Value> {
         match self {
             Self::Client(client) => client.call(command).await.map_err(failure),

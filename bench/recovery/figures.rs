@@ -4,8 +4,52 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// What one run gave, by the name of the figure. One that is missing was never reached.
-pub(crate) type Sample = BTreeMap<&'static str, f64>;
+/// What one run gave.
+#[derive(Debug, Default)]
+pub(crate) struct Sample {
+    /// By the name of the figure. One that is missing was never reached.
+    figures: BTreeMap<&'static str, f64>,
+    /// Why calls failed, and how many for each reason.
+    failures: BTreeMap<String, usize>,
+}
+
+impl<const N: usize> From<[(&'static str, f64); N]> for Sample {
+    fn from(figures: [(&'static str, f64); N]) -> Self {
+        Self {
+            figures: figures.into(),
+            failures: BTreeMap::new(),
+        }
+    }
+}
+
+impl Sample {
+    pub(crate) fn set(&mut self, name: &'static str, figure: f64) {
+        self.figures.insert(name, figure);
+    }
+
+    /// Keeps the reasons, and counts them all as the figure `failed`.
+    pub(crate) fn failures(&mut self, failures: BTreeMap<String, usize>) {
+        self.set("failed", failures.values().sum::<usize>() as f64);
+        self.failures = failures;
+    }
+
+    /// The most frequent reasons of several runs.
+    pub(crate) fn reasons(samples: &[Self]) -> Vec<(String, usize)> {
+        let mut all = BTreeMap::<&str, usize>::new();
+        for (why, count) in samples.iter().flat_map(|sample| &sample.failures) {
+            *all.entry(why).or_default() += count;
+        }
+        let mut all: Vec<_> = (all.into_iter())
+            .map(|(why, count)| (why.to_owned(), count))
+            .collect();
+        all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        all.truncate(REASONS);
+        all
+    }
+}
+
+/// So many are shown.
+const REASONS: usize = 4;
 
 /// One figure of all runs.
 pub(crate) struct Figures {
@@ -16,7 +60,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn of(samples: &[Sample], name: &str) -> Self {
         let mut found: Vec<f64> = (samples.iter())
-            .filter_map(|sample| sample.get(name).copied())
+            .filter_map(|sample| sample.figures.get(name).copied())
             .collect();
         found.sort_by(f64::total_cmp);
         Self {
@@ -80,7 +124,13 @@ mod tests {
 
     fn text(figures: &[Option<f64>]) -> String {
         let samples: Vec<Sample> = (figures.iter())
-            .map(|figure| figure.iter().map(|figure| ("it", *figure)).collect())
+            .map(|figure| {
+                let mut sample = Sample::default();
+                if let Some(figure) = figure {
+                    sample.set("it", *figure);
+                }
+                sample
+            })
             .collect();
         Figures::of(&samples, "it").text()
     }

@@ -1,15 +1,17 @@
 //! What calls a client made and how they ended: [`Record`], and what is read off it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One call that ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Call {
     /// Which of the streams of calls it belongs to.
     pub(crate) stream: usize,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
-    pub(crate) ok: bool,
+    /// Why it failed, if it did.
+    pub(crate) failure: Option<String>,
 }
 
 /// All calls of a run, in the order in which they ended.
@@ -20,21 +22,25 @@ impl Call {
     /// As the process of a client writes it.
     pub(crate) fn line(&self) -> String {
         let (began, ended) = (self.began.as_nanos(), self.ended.as_nanos());
-        format!("call {} {began} {ended} {}", self.stream, u8::from(self.ok))
+        let why = self.failure.as_deref().unwrap_or_default();
+        format!(
+            "call {} {began} {ended} {}",
+            self.stream,
+            why.replace('\n', " ")
+        )
     }
 
     /// None of another line.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let mut numbers = line
-            .strip_prefix("call ")?
-            .split(' ')
-            .map(str::parse::<u64>);
-        let mut next = || numbers.next()?.ok();
+        let mut words = line.strip_prefix("call ")?.splitn(4, ' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (stream, began, ended) = (number()?, number()?, number()?);
+        let why = words.next()?;
         Some(Self {
-            stream: next()? as usize,
-            began: Duration::from_nanos(next()?),
-            ended: Duration::from_nanos(next()?),
-            ok: next()? == 1,
+            stream: stream as usize,
+            began: Duration::from_nanos(began),
+            ended: Duration::from_nanos(ended),
+            failure: (!why.is_empty()).then(|| why.to_owned()),
         })
     }
 }
@@ -46,7 +52,8 @@ impl Record {
 
     fn successes(&self, stream: usize) -> impl Iterator<Item = Duration> {
         let of = self.0.iter().filter(move |call| call.stream == stream);
-        of.filter(|call| call.ok).map(|call| call.ended)
+        of.filter(|call| call.failure.is_none())
+            .map(|call| call.ended)
     }
 
     /// When the first call after `from` ended well, whenever it began.
@@ -54,10 +61,16 @@ impl Record {
         self.successes(stream).filter(|ended| *ended > from).min()
     }
 
-    /// How many calls that were made from then on failed.
-    pub(crate) fn failed(&self, stream: usize, from: Duration) -> usize {
+    /// Why the calls that ended from then on failed, and how many for each reason.
+    pub(crate) fn failures(&self, stream: usize, from: Duration) -> BTreeMap<String, usize> {
+        let mut failures = BTreeMap::new();
         let of = self.0.iter().filter(|call| call.stream == stream);
-        of.filter(|call| !call.ok && call.ended > from).count()
+        for call in of.filter(|call| call.ended > from) {
+            if let Some(why) = &call.failure {
+                *failures.entry(why.clone()).or_default() += 1;
+            }
+        }
+        failures
     }
 
     /// The longest call.
@@ -89,7 +102,7 @@ mod tests {
                 stream: 1,
                 began: Duration::from_millis(ended - 5),
                 ended: Duration::from_millis(ended),
-                ok,
+                failure: (!ok).then(|| "two words".to_owned()),
             };
             record.push(Call::parse(&call.line()).expect("a call"));
         }
@@ -103,7 +116,8 @@ mod tests {
         assert_eq!(record.first_success(1, at(20)), Some(at(50)));
         assert_eq!(record.first_success(1, at(60)), None);
         assert_eq!(record.first_success(0, at(0)), None);
-        assert_eq!(record.failed(1, at(20)), 1);
+        let failures = [("two words".to_owned(), 1)].into();
+        assert_eq!(record.failures(1, at(20)), failures);
         assert_eq!(record.longest(1), at(5));
     }
 

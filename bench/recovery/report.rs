@@ -6,7 +6,7 @@ use serde_json::{Value, json as object};
 
 use crate::clients::Contender;
 use crate::failure;
-use crate::figures::Figures;
+use crate::figures::{Figures, Sample};
 use crate::rounds::Compared;
 use crate::support::waiting::Result;
 
@@ -34,6 +34,12 @@ pub(crate) fn table(all: &[Compared]) -> String {
                 None => text.push_str(&" failed |".repeat(columns.len())),
             }
             text.push('\n');
+        }
+        for (contender, samples) in &compared.samples {
+            for (why, count) in Sample::reasons(samples) {
+                let name = contender.name(scenario.in_cluster());
+                let _ = writeln!(text, "\n{name}, {count} calls: {why}");
+            }
         }
         for (contender, why) in &compared.failed {
             let name = contender.name(scenario.in_cluster());
@@ -67,6 +73,7 @@ fn scenario(compared: &Compared) -> Value {
             object!({
                 "client": contender.name(compared.scenario.in_cluster()),
                 "figures": figures,
+                "failures": samples.map(|samples| Sample::reasons(samples)),
                 "failed": compared.failed.get(&contender),
             })
         })

@@ -158,12 +158,12 @@ async fn steady<C: Client>(
         let (mut client, key) = (client.clone(), key.clone());
         calls.spawn(async move {
             let began = now();
-            let ok = client.set(&key, "value").await.is_ok();
+            let done = client.set(&key, "value").await;
             let call = Call {
                 stream,
                 began,
                 ended: now(),
-                ok,
+                failure: done.err().map(|failure| failure.to_string()),
             };
             println!("{}", call.line());
         });

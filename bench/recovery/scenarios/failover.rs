@@ -46,12 +46,10 @@ pub(super) async fn run(
     let (record, _) = child.finish().await;
     cluster.restart(victim).await?;
     cluster.wait_ok().await?;
-    let mut sample = Sample::from([
-        ("failed", record.failed(0, killed) as f64),
-        ("longest_call_ms", millis(record.longest(0))),
-    ]);
+    let mut sample = Sample::from([("longest_call_ms", millis(record.longest(0)))]);
+    sample.failures(record.failures(0, killed));
     if let Some(success) = record.first_success(0, promoted) {
-        sample.insert("first_success_ms", millis(success - promoted));
+        sample.set("first_success_ms", millis(success - promoted));
     }
     Ok(sample)
 }
