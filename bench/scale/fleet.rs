@@ -40,6 +40,8 @@ pub(crate) struct Fleet {
 pub(crate) struct Asked {
     pub(crate) topologies: u64,
     pub(crate) pings: u64,
+    /// Connections that were ever made.
+    pub(crate) dials: u64,
 }
 
 impl Fleet {
@@ -77,6 +79,7 @@ impl Fleet {
         Ok(Asked {
             topologies: count("CLUSTER").await?,
             pings: count("PING").await?,
+            dials: count("DIAL").await?,
         })
     }
 }
@@ -151,9 +154,11 @@ pub(crate) fn run(order: &Order) -> Result<()> {
             .map(|(node, listener)| Ok((address(node), listener.local_addr()?.port())))
             .collect();
         let members = members?;
-        let handler: Arc<Handler> = Arc::new(script(Told::of(&members, order.fragments)));
+        let dials = Arc::new(AtomicU64::new(0));
+        let told = Told::of(&members, order.fragments);
+        let handler: Arc<Handler> = Arc::new(script(told, Arc::clone(&dials)));
         for listener in listeners {
-            tokio::spawn(accept(listener, Arc::clone(&handler)));
+            tokio::spawn(accept(listener, Arc::clone(&handler), Arc::clone(&dials)));
         }
         println!("{}", members[0].1);
         std::io::stdout().flush()?;
@@ -171,7 +176,10 @@ fn address(node: usize) -> Ipv4Addr {
     }
 }
 
-fn script(told: Told) -> impl Fn(&Received) -> Vec<Action> + Send + Sync + 'static {
+fn script(
+    told: Told,
+    dials: Arc<AtomicU64>,
+) -> impl Fn(&Received) -> Vec<Action> + Send + Sync + 'static {
     let topologies = Arc::new(AtomicU64::new(0));
     let pings = Arc::new(AtomicU64::new(0));
     let (seen, pinged) = (Arc::clone(&topologies), Arc::clone(&pings));
@@ -192,6 +200,7 @@ fn script(told: Told) -> impl Fn(&Received) -> Vec<Action> + Send + Sync + 'stat
         .on("ASKED", move |received| {
             let count = match received.text(1).as_str() {
                 "PING" => &pings,
+                "DIAL" => &dials,
                 _ => &topologies,
             };
             Action::reply(replies::int(count.load(Ordering::Relaxed) as i64))
@@ -201,9 +210,10 @@ fn script(told: Told) -> impl Fn(&Received) -> Vec<Action> + Send + Sync + 'stat
         .script()
 }
 
-async fn accept(listener: TcpListener, handler: Arc<Handler>) {
+async fn accept(listener: TcpListener, handler: Arc<Handler>, dials: Arc<AtomicU64>) {
     // The fixtures' script tells connections apart only for their passwords, and there are none.
     while let Ok((stream, _)) = listener.accept().await {
+        dials.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(answer(stream, Arc::clone(&handler)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use everlink::redis::config::Health;
 use everlink::redis::{Client, Config};
 use everlink::registry::Registry;
 
@@ -16,7 +17,7 @@ const READY_LIMIT: Duration = Duration::from_secs(600);
 const LOOK_ON: Duration = Duration::from_secs(10);
 
 /// The clients share a registry, and dial the same nodes.
-pub(super) async fn measure(clients: usize, nodes: usize) -> Result<Line> {
+pub(super) async fn measure(clients: usize, nodes: usize, checked: bool) -> Result<Line> {
     // A node has two sockets for each client at most: its own, and one for the first topology.
     let order = Order {
         nodes,
@@ -25,7 +26,8 @@ pub(super) async fn measure(clients: usize, nodes: usize) -> Result<Line> {
     let fleet = Fleet::start(&order)?;
     let config = |name: &str| {
         let config = Config::from_url(&format!("redis-cluster://{}", fleet.seed()));
-        Result::Ok(config.map_err(failure)?.name(name))
+        let config = config.map_err(failure)?.name(name);
+        Result::Ok(config.health(Health::default().enabled(checked)))
     };
     // What there is only once is there before.
     let first = opened(Config::from_url(&format!("redis://{}", fleet.seed())).map_err(failure)?);
@@ -47,15 +49,16 @@ pub(super) async fn measure(clients: usize, nodes: usize) -> Result<Line> {
     let idle = Gauge::now();
     tokio::time::sleep(LOOK_ON).await;
     let cpu = idle.cpu_ms() / LOOK_ON.as_secs_f64();
-    let pings = (fleet.asked().await?.pings - before.pings) as f64 / LOOK_ON.as_secs_f64();
+    let after = fleet.asked().await?;
+    let pings = (after.pings - before.pings) as f64 / LOOK_ON.as_secs_f64();
     drop(first);
     Ok(Line::default()
         .with("links", links)
         .with("heap per link, bytes", heap / links)
         .with("memory per link, bytes", resident / links)
+        .with("dials", after.dials as f64)
         .with("ready after, s", ready_s)
         .with("CPU per link until then, ms", ready_cpu / links)
         .with("idle CPU, ms/s", cpu)
-        .with("PINGs/s", pings)
-        .with("idle CPU per PING, µs", cpu * 1_000.0 / pings.max(1.0)))
+        .with("PINGs/s", pings))
 }

@@ -19,8 +19,12 @@ use crate::table::Line;
 pub(crate) enum Probe {
     /// The topology of so many nodes, each slot a range of its own: read, and read by a client.
     Topology { nodes: usize },
-    /// So many links: clients of clusters of so many nodes.
-    Links { clients: usize, nodes: usize },
+    /// So many links: clients of clusters of so many nodes; with health checks or without.
+    Links {
+        clients: usize,
+        nodes: usize,
+        checked: bool,
+    },
     /// So many tasks that wait for an answer.
     Waiting { tasks: usize, place: Place },
     /// A reply of so many elements of 64 bytes, from a real server.
@@ -49,12 +53,20 @@ impl Probe {
         };
         let topology = of([100, 300, 1_000]).map(|nodes| Self::Topology { nodes });
         let nodes = 1_000 / tenth;
-        let links = [1, 3, 10].map(|clients| Self::Links { clients, nodes });
+        let links = |sizes: &[usize], checked| {
+            let probe = |&clients| Self::Links {
+                clients,
+                nodes,
+                checked,
+            };
+            sizes.iter().map(probe).collect()
+        };
         let sizes = of([10_000, 100_000, 1_000_000]);
         let replies = sizes.map(|elements| Self::Reply { elements, port });
         vec![
             ("topology of 16,384 ranges", topology.to_vec()),
-            ("links", links.to_vec()),
+            ("links", links(&[1, 3, 10], true)),
+            ("links without health checks", links(&[10], false)),
             ("requests that wait for a connection", waiting(Place::Queue)),
             ("requests in flight", waiting(Place::InFlight)),
             (
@@ -71,7 +83,11 @@ impl Probe {
         actix::System::new().block_on(async {
             match *self {
                 Self::Topology { nodes } => topology::measure(nodes).await,
-                Self::Links { clients, nodes } => links::measure(clients, nodes).await,
+                Self::Links {
+                    clients,
+                    nodes,
+                    checked,
+                } => links::measure(clients, nodes, checked).await,
                 Self::Waiting { tasks, place } => waiting::measure(tasks, place).await,
                 Self::Reply { elements, port } => replies::measure(elements, port).await,
             }
