@@ -20,7 +20,11 @@ FROM ?= 0
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS := decode oracles topology redirect configuration
 
-.PHONY: help setup demo test simulate chaos soak matrix fuzz bench bench-recovery bench-scale bench-instructions lint format-check clippy doc examples ci
+# The benchmarks of the table of targets, and what they measured last
+BENCHES ?= bench-instructions bench bench-scale bench-recovery
+FIGURES := $(CURDIR)/bench/target/figures
+
+.PHONY: help setup demo test simulate chaos soak matrix fuzz bench bench-recovery bench-scale bench-instructions bench-targets lint format-check clippy doc examples ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -72,6 +76,16 @@ bench-instructions: setup ## instructions per command, compared with bench/instr
 	@scripts/setup --valgrind
 	@$(WITH_SERVER) cargo run --release --locked --manifest-path bench/Cargo.toml --no-default-features \
 	  --bin instructions -- $(ARGS)
+
+bench-targets: ## all benchmarks, and the table of targets (BENCHES= only the table; ARGS=--write: into docs/performance.md)
+	@mkdir -p $(FIGURES)
+	@for bench in $(BENCHES); do \
+	  echo "make $$bench" >&2; \
+	  $(MAKE) --no-print-directory $$bench ARGS=--json >$(FIGURES)/$$bench.new; \
+	  mv $(FIGURES)/$$bench.new $(FIGURES)/$$bench.json; \
+	done
+	@cargo run --quiet --release --locked --manifest-path bench/Cargo.toml --no-default-features \
+	  --bin targets -- $(FIGURES) $(ARGS)
 
 lint: format-check clippy doc examples ## format, clippy, docs and examples, without warnings
 

@@ -34,6 +34,8 @@ mod scenarios;
     reason = "written for the demo, of which only a part is used here"
 )]
 mod screen;
+#[path = "../setting.rs"]
+mod setting;
 mod stage;
 mod subject;
 #[path = "../../tests/support/mod.rs"]

@@ -8,11 +8,13 @@ use crate::clients::Contender;
 use crate::failure;
 use crate::figures::{Figures, Sample};
 use crate::rounds::Compared;
+use crate::setting::Setting;
+use crate::support::redis_configuration::program;
 use crate::support::waiting::Result;
 
 /// As Markdown: for each failure a table with a line for each client.
 pub(crate) fn table(all: &[Compared]) -> String {
-    let mut text = String::new();
+    let mut text = format!("{}.\n\n", Setting::here(&program()));
     for compared in all {
         let scenario = compared.scenario;
         let columns = scenario.columns();
@@ -54,7 +56,9 @@ pub(crate) fn table(all: &[Compared]) -> String {
 /// None that is known.
 pub(crate) fn json(all: &[Compared]) -> Result<String> {
     let scenarios: Vec<Value> = all.iter().map(scenario).collect();
-    serde_json::to_string_pretty(&object!({ "scenarios": scenarios })).map_err(failure)
+    let setting = Setting::here(&program());
+    let all = object!({ "setting": setting, "scenarios": scenarios });
+    serde_json::to_string_pretty(&all).map_err(failure)
 }
 
 fn scenario(compared: &Compared) -> Value {

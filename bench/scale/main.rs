@@ -26,6 +26,8 @@ mod probes;
     reason = "written for the demo, of which only a part is used here"
 )]
 mod screen;
+#[path = "../setting.rs"]
+mod setting;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod table;
@@ -35,6 +37,8 @@ use std::process::{Command, ExitCode, Stdio};
 use arguments::{Arguments, HELP, Wish};
 use probes::Probe;
 use screen::Screen;
+use setting::Setting;
+use support::redis_configuration::program;
 use support::redis_server::{RedisServer, RedisServerOptions};
 use support::waiting::{Failure, Result};
 use table::{Line, Table};
@@ -86,10 +90,13 @@ fn measure(arguments: &Arguments) -> Result<()> {
         tables.push(table);
     }
     screen.end_progress();
+    let setting = Setting::here(&program());
     if arguments.json {
-        let text = serde_json::to_string_pretty(&tables).map_err(failure)?;
+        let all = serde_json::json!({ "setting": setting, "tables": tables });
+        let text = serde_json::to_string_pretty(&all).map_err(failure)?;
         println!("{text}");
     } else {
+        println!("{setting}.\n");
         tables.iter().for_each(|table| println!("{table}"));
     }
     Ok(())

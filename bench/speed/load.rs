@@ -158,7 +158,7 @@ fn on_threads(order: &Order, run: impl Fn(Share<'_>) -> Result<Tally> + Sync) ->
         Share {
             order,
             first,
-            tasks: (tasks * (client + 1) / clients - first).max(1),
+            tasks: tasks * (client + 1) / clients - first,
             gate: &gate,
         }
     });

@@ -33,6 +33,8 @@ mod rounds;
 )]
 mod screen;
 mod servers;
+#[path = "../setting.rs"]
+mod setting;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
 mod support;

@@ -8,6 +8,8 @@ use crate::failure;
 use crate::load::Sample;
 use crate::peers::Contender;
 use crate::rounds::Compared;
+use crate::setting::Setting;
+use crate::support::redis_configuration::program;
 use crate::support::waiting::Result;
 
 const DOORS: [Contender; 2] = [Contender::EverlinkClient, Contender::EverlinkRouter];
@@ -26,8 +28,8 @@ fn per_second(sample: &Sample) -> f64 {
 /// As Markdown: for each workload and door one line with its figures and its throughput's ratio to
 /// each peer; then everybody's throughput and CPU.
 pub(crate) fn table(all: &[Compared]) -> String {
-    let mut text =
-        String::from("| workload | door | ops/s | p50 µs | p99 µs | CPU µs | server busy |");
+    let mut text = format!("{}.\n\n", Setting::here(&program()));
+    text.push_str("| workload | door | ops/s | p50 µs | p99 µs | CPU µs | server busy |");
     for (name, _) in PEERS {
         let _ = write!(text, " × {name} |");
     }
@@ -120,7 +122,9 @@ fn short(figure: f64) -> String {
 /// None that is known.
 pub(crate) fn json(all: &[Compared]) -> Result<String> {
     let workloads: Vec<Value> = all.iter().map(workload).collect();
-    serde_json::to_string_pretty(&object!({ "workloads": workloads })).map_err(failure)
+    let setting = Setting::here(&program());
+    let all = object!({ "setting": setting, "workloads": workloads });
+    serde_json::to_string_pretty(&all).map_err(failure)
 }
 
 fn workload(compared: &Compared) -> Value {
@@ -141,6 +145,10 @@ fn workload(compared: &Compared) -> Value {
                     compared.ratio(Contender::EverlinkRouter, contender, per_second),
                 "cpu_of_client_door_over_it":
                     compared.ratio(Contender::EverlinkClient, contender, |sample| sample.cpu_us),
+                "cpu_of_router_door_over_it":
+                    compared.ratio(Contender::EverlinkRouter, contender, |sample| sample.cpu_us),
+                "p50_of_client_door_over_it":
+                    compared.ratio(Contender::EverlinkClient, contender, |sample| sample.p50_us),
                 "rounds": compared.samples.get(&contender),
             })
         })

@@ -124,9 +124,11 @@ pub(crate) fn all(arguments: &Arguments) -> Vec<Workload> {
         } else {
             &[1, 64, 1_024]
         };
+        // Every client has a caller.
+        let least = threads.clients();
         workloads.extend(counts.iter().map(|&tasks| Workload {
             threads,
-            ..one(Call::Get(64), tasks)
+            ..one(Call::Get(64), tasks.max(least))
         }));
     }
     let counts: &[usize] = if arguments.quick {

@@ -1,4 +1,4 @@
-//! everlink, through its `Client`, with its defaults.
+//! everlink, through its `Client`, with its defaults. A `SET` is marked as repeatable.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Client for Everlink {
     }
 
     async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let set = cmd("SET").arg(key).arg(value);
+        let set = cmd("SET").arg(key).arg(value).idempotent();
         self.0.query(set).await.map_err(failure)
     }
 

@@ -1,8 +1,8 @@
 //! Every client behind one trait: [`Client`]; and who takes part: [`Contender`].
 //!
 //! Each is set up as its documentation says for a service that must go on: it reconnects without
-//! end where it can be told to, and a call has the same time-out with all of them. Everything else
-//! is left at its default.
+//! end where it can be told to, a `SET` may be sent again where that can be said of a command, and a
+//! call has the same time-out with all of them. Everything else is left at its default.
 
 mod everlink;
 mod fred;

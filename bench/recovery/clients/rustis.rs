@@ -1,4 +1,4 @@
-//! rustis, which reconnects by default.
+//! rustis, which reconnects by default. A `SET` is marked as repeatable.
 
 use rustis::client::{Client as Handle, IntoConfig};
 use rustis::commands::StringCommands;
@@ -24,7 +24,8 @@ impl Client for Rustis {
     }
 
     async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        self.0.set(key, value).await.map_err(failure)
+        let set = self.0.set(key, value).retry_on_error(true);
+        set.await.map_err(failure)
     }
 
     async fn incr(&mut self, key: &str) -> Result<i64> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everlink::redis::{AnyRouter, Client, Command, Config, Pipeline, Value, cmd, pipe};
+use everlink::redis::{AnyRouter, Client, Command, Config, Pipeline, Replies, Value, cmd, pipe};
 
 use super::{Peer, Target};
 use crate::failure;
@@ -54,12 +54,26 @@ fn pipeline(call: Call, key: &str) -> Option<Pipeline> {
     Some((0..count).fold(pipe(), |pipe, _| pipe.push(cmd("GET").arg(key))))
 }
 
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Bulk(bytes) => bytes.len(),
-        Value::Array(items) => items.len(),
-        _ => 0,
+/// Others are asked for values of a type; here it is looked at.
+fn size(call: Call, value: &Value) -> Result<usize> {
+    match (call, value) {
+        (Call::Get(_) | Call::Pipeline(_), Value::Bulk(bytes)) => Ok(bytes.len()),
+        (Call::Range(_), Value::Array(items)) => Ok(items.len()),
+        (Call::Set(_), Value::Simple(_)) | (Call::Incr, Value::Int(1..)) => Ok(0),
+        _ => Err(failure("an answer of another kind")),
     }
+}
+
+/// Looks at each, as others do when they give a list of values.
+fn values(replies: Replies) -> Result<usize> {
+    let mut count = 0;
+    for reply in replies {
+        match reply.map_err(failure)? {
+            Value::Bulk(_) => count += 1,
+            _ => return Err(failure("an answer of another kind")),
+        }
+    }
+    Ok(count)
 }
 
 impl Peer for ThroughClient {
@@ -70,10 +84,10 @@ impl Peer for ThroughClient {
     async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
         if let Some(pipeline) = pipeline(call, key) {
             let replies = self.0.pipeline(pipeline).await;
-            return Ok(replies.into_iter().filter(|reply| reply.is_ok()).count());
+            return values(replies);
         }
         let answer = self.0.call(command(call, key, value)).await;
-        Ok(size(&answer.map_err(failure)?))
+        size(call, &answer.map_err(failure)?)
     }
 }
 
@@ -90,7 +104,7 @@ impl Peer for ThroughRouter {
                 _ => return Err(failure("a router of another kind")),
             };
             let replies = replies.map_err(failure)?;
-            return Ok(replies.into_iter().filter(|reply| reply.is_ok()).count());
+            return values(replies);
         }
         let command = command(call, key, value);
         let answer = match &self.0 {
@@ -98,6 +112,6 @@ impl Peer for ThroughRouter {
             AnyRouter::Cluster(router) => router.send(command).await,
             _ => return Err(failure("a router of another kind")),
         };
-        Ok(size(&answer.map_err(failure)?.map_err(failure)?))
+        size(call, &answer.map_err(failure)?.map_err(failure)?)
     }
 }
