@@ -11,6 +11,9 @@ use crate::support::waiting::{Failure, Result};
 use crate::usage;
 use crate::workload::{Call, Workload};
 
+/// The least that tells its speed.
+const TRIAL: Duration = Duration::from_millis(50);
+
 /// Whether it can do this with one connection.
 pub(crate) fn can(workload: &Workload) -> bool {
     workload.threads == Threads::One && !workload.cluster
@@ -24,9 +27,17 @@ pub(crate) fn benchmark(
     time: Duration,
     servers: &[u32],
 ) -> Result<Sample> {
-    // Its run is measured in commands, not in time: first it tells how many it can do.
-    let least = workload.tasks as u64 * 20 * workload.commands_per_call() as u64;
-    let trial = run(target, workload, least)?;
+    // Its run is measured in commands, not in time: first it tells how many it can do. Of a run too
+    // short for its clock it says that it is infinitely fast.
+    let mut least = workload.tasks as u64 * 20 * workload.commands_per_call() as u64;
+    let trial = loop {
+        let began = Instant::now();
+        let trial = run(target, workload, least)?;
+        if began.elapsed() >= TRIAL && trial.per_second.is_finite() {
+            break trial;
+        }
+        least *= 4;
+    };
     let wanted = (trial.per_second * time.as_secs_f64()) as u64;
     let seen = Seen::now(servers);
     let before = usage::children();
