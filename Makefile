@@ -37,7 +37,8 @@ demo: setup ## run the demo on a real local cluster (ARGS="..." are passed on)
 	@$(WITH_SERVER) cargo run --release --example demo -- $(ARGS)
 
 test: setup ## run all tests, on real servers of their own
-	@$(WITH_SERVER) cargo test --all-features
+	@# An example with tests of its own is not built as a program by `cargo test`; a test runs it.
+	@$(WITH_SERVER) cargo build --all-features --example chaos && cargo test --all-features
 
 simulate: setup ## a whole client in SEEDS (5000) simulated worlds with random faults (SEED=7: only this one)
 	@$(if $(SEED),EVERLINK_SIM_SEED=$(SEED),EVERLINK_SIM_SEEDS=$(SEEDS) EVERLINK_SIM_FROM=$(FROM)) \

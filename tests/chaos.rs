@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// The run, the start of its cluster, and the rest after it, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// `cargo test` builds the examples beside the folder of the tests; with `--test chaos` it does not.
+/// Beside the folder of the tests; `cargo test` does not build it, since it has tests of its own.
 fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test is a file");
     let profile = test.parent().and_then(|folder| folder.parent());
@@ -21,7 +21,7 @@ fn program() -> PathBuf {
     let program = program.join("examples").join("chaos");
     assert!(
         program.exists(),
-        "{} is missing; `cargo build --examples` makes it",
+        "{} is missing; `make test` builds it, or `cargo build --all-features --example chaos`",
         program.display()
     );
     program

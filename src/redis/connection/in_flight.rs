@@ -69,6 +69,18 @@ impl InFlight {
         self.entries.len()
     }
 
+    /// No caller waits for a reply; a health check may.
+    pub(crate) fn awaits_nothing(&self) -> bool {
+        self.weight == 0 && self.overdue == 0
+    }
+
+    /// Gives back what a busy time left.
+    pub(crate) fn release(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
     /// How many replies are given out at once. Then the callers run, and what they send next is
     /// written while the server still works on the rest: neither waits for the other. A third
     /// is best by measurement; fewer than 4 cost more writes than they gain.

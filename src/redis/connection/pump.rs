@@ -6,6 +6,7 @@
 //! amount, then yields to whatever else runs on the arbiter.
 
 mod overdue;
+mod reading;
 mod writing;
 
 use std::future::Future;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use tokio::time::Sleep;
 
 use crate::exit::{Cause, CauseKind};
@@ -41,9 +42,8 @@ const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 /// Rounds of reading, taking and writing in one turn.
 const ROUNDS_PER_TURN: usize = 8;
-/// The least free space to read into.
-const READ_CHUNK: usize = 16 * 1024;
-/// Buffers that grew beyond this are released once they are empty.
+/// Buffers that grew beyond this are released once they are empty; all of them before a health
+/// check, when nothing was read for a while.
 const KEEP_BUFFER: usize = 256 * 1024;
 
 /// The socket's work. Resolves with the cause when the connection ends; dropping it at any time
@@ -152,49 +152,15 @@ impl Pump {
         );
     }
 
-    /// Reads what is there, and answers whom it concerns, a wave of them. True: there may be more.
-    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
-        // What was read before comes first.
-        if !std::mem::take(&mut self.has_unanswered) && !self.fill(cx, now)? {
-            return Ok(false);
+    /// Gives back what a busy time left; nothing was read for a while.
+    fn release_buffers(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
         }
-        for _ in 0..self.in_flight.wave() {
-            match self.decoder.decode(&mut self.unread) {
-                Ok(Some(reply)) => self.answer(reply)?,
-                Ok(None) => {
-                    if self.unread.is_empty() && self.unread.capacity() > KEEP_BUFFER {
-                        self.unread = BytesMut::new();
-                    }
-                    return Ok(true);
-                }
-                Err(error) => return Err(Cause::new(CauseKind::Protocol, error.to_string())),
-            }
+        if self.unwritten.is_empty() {
+            self.unwritten = BytesMut::new();
         }
-        self.has_unanswered = true;
-        Ok(true)
-    }
-
-    /// Reads once. False: nothing was there.
-    fn fill(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
-        // What a header announces is believed piece by piece.
-        let most = self.config.buffers.read_bytes.max(READ_CHUNK);
-        let wanted = self.decoder.missing().clamp(READ_CHUNK, most);
-        if self.unread.capacity() - self.unread.len() < wanted {
-            self.unread.reserve(wanted);
-        }
-        let stream = Pin::new(&mut self.stream);
-        let mut space = (&mut self.unread).limit(wanted);
-        match tokio_util::io::poll_read_buf(stream, cx, &mut space) {
-            Poll::Pending => return Ok(false),
-            Poll::Ready(Ok(0)) => return Err(CauseKind::Closed.into()),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => return Err(Cause::from_io(&error)),
-        }
-        self.vigil.heard(now);
-        if self.lane.is_suspect() {
-            self.lane.set_suspect(false);
-        }
-        Ok(true)
+        self.in_flight.release();
     }
 
     fn answer(&mut self, reply: Reply) -> Result<(), Cause> {
@@ -298,6 +264,7 @@ impl Pump {
             let next_check = match self.vigil.check(now, in_flight, overdue) {
                 Verdict::Well(next) => next,
                 Verdict::Ping => {
+                    self.release_buffers();
                     self.unwritten.extend_from_slice(PING);
                     self.in_flight.push(Expected::Ping, PING.len());
                     cx.waker().wake_by_ref();

@@ -105,16 +105,25 @@ impl Rig {
 
     pub(crate) fn run(&self, exchange: Exchange) -> Running {
         let ending = Rc::<Ending>::default();
-        let pump = Pump::new(
+        let end = tokio::task::spawn_local(self.pump_over(exchange, &ending));
+        Running { ending, end }
+    }
+
+    /// A connection that the test polls itself.
+    pub(crate) fn pump(&self, ours: DuplexStream) -> Pump {
+        let exchange = Exchange::new(Box::new(ours), self.config.limits);
+        self.pump_over(exchange, &Rc::default())
+    }
+
+    fn pump_over(&self, exchange: Exchange, ending: &Rc<Ending>) -> Pump {
+        Pump::new(
             exchange,
             Arc::clone(&self.lane),
             self.handoff.clone(),
             Arc::clone(&self.config),
-            Rc::clone(&ending),
+            Rc::clone(ending),
             Default::default(),
-        );
-        let end = tokio::task::spawn_local(pump);
-        Running { ending, end }
+        )
     }
 
     /// The router is gone.

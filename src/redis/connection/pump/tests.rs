@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use crate::exit::CauseKind;
 use crate::redis::command::cmd;
 use crate::redis::config::{Health, InFlight};
+use crate::redis::connection::pump::Pump;
 use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::News;
@@ -292,6 +293,41 @@ async fn asking_goes_before_its_request_and_its_reply_to_nobody() {
             soon(plain).await.expect("answered").expect("b"),
             Value::Int(2)
         );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_gives_back_what_a_busy_time_left() {
+    local(async {
+        let rig = Rig::new(|config| config.health = Health::default().idle(ms(100)));
+        let (ours, mut peer) = tokio::io::duplex(1 << 20);
+        let mut pump = std::pin::pin!(rig.pump(ours));
+        let held = |pump: &Pump| pump.unread.capacity() + pump.unwritten.capacity();
+        let idle = futures_util::poll!(pump.as_mut()).is_pending();
+        assert!(idle && held(&pump) == 0, "nothing was ever asked");
+        let answers: Vec<_> = (0..100).map(|_| rig.send("key")).collect();
+        let busy = async {
+            expect(&mut peer, &incr_wire("key").repeat(100)).await;
+            say(&mut peer, &b":1\r\n".repeat(100)).await;
+            for answer in answers {
+                soon(answer).await.expect("answered").expect("a value");
+            }
+        };
+        tokio::select! {
+            end = pump.as_mut() => panic!("{end:?}"),
+            () = busy => {}
+        }
+        assert!(held(&pump) > 16 * 1024, "{}", held(&pump));
+        for _ in 0..3 {
+            tokio::select! {
+                end = pump.as_mut() => panic!("{end:?}"),
+                () = expect(&mut peer, PING) => {}
+            }
+            say(&mut peer, b"+PONG\r\n").await;
+            assert!(futures_util::poll!(pump.as_mut()).is_pending());
+            assert!(held(&pump) < 1024, "{}", held(&pump));
+        }
     })
     .await;
 }
