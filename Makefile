@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Each is checked alone, and without any.
-FEATURES := redis mysql tls websocket full
+FEATURES := redis mysql tls websocket elasticsearch full
 # Arguments of the demo: make demo ARGS="--seconds 30"
 ARGS ?=
 # The same for chaos and soak: make chaos SECONDS=60 SEED=7

@@ -31,6 +31,7 @@
 //! | [`registry`] | status of every link, broadcast of events, callbacks | |
 //! | [`link`] | supervision of one link of any kind | |
 //! | [`tls`] | TLS for connections of any kind | |
+//! | `elasticsearch` | a client for Elasticsearch and OpenSearch | |
 //! | `mysql` | a pool for MySQL and MariaDB | |
 //! | `redis` | the Redis client | |
 //! | `websocket` | WebSocket feeds | |
@@ -43,6 +44,8 @@
 //! a command in every state (`semantics.md`), what is told (`events.md`), where it runs
 //! (`runtimes.md`), how to connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
 
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 pub mod endpoint;
 pub mod event;
 pub mod exit;

@@ -268,6 +268,13 @@ async fn multi_backend_loses_and_regains_each_of_two_servers() {
     }
     let kept = printed.iter().filter(|line| line.starts_with("  kept: "));
     assert_eq!(kept.count(), 4, "{printed:#?}");
+    #[cfg(feature = "elasticsearch")]
+    if support::opensearch::installed().is_some() {
+        for line in ["the search node is killed:", "  3 of 3 links are up"] {
+            assert!(has(line), "{line}: {printed:#?}");
+        }
+        assert!(has("  search: 100 of 100 documents"), "{printed:#?}");
+    }
     assert_eq!(printed.last().expect("lines"), "all kept");
     assert_eq!(errors, "");
 }

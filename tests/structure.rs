@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from those before it. Those in one row may import each other.
-const ORDER: [&[&str]; 12] = [
+const ORDER: [&[&str]; 13] = [
     &["secret"],
     &["endpoint"],
     &["exit"],
@@ -15,6 +15,7 @@ const ORDER: [&[&str]; 12] = [
     &["registry"],
     &["link"],
     &["tls"],
+    &["elasticsearch"],
     &["mysql"],
     &["redis"],
     &["websocket"],
@@ -55,12 +56,18 @@ const REEXPORTED: [(&str, &str); 7] = [
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.
-const PURE: [&str; 26] = [
+const PURE: [&str; 32] = [
     "secret.rs",
     "endpoint.rs",
     "exit.rs",
     "policy/",
     "link/life.rs",
+    "elasticsearch/bulk.rs",
+    "elasticsearch/error.rs",
+    "elasticsearch/rotation.rs",
+    "elasticsearch/settings.rs",
+    "elasticsearch/sniffed.rs",
+    "elasticsearch/url.rs",
     "mysql/error.rs",
     "mysql/settings.rs",
     "mysql/statement.rs",
@@ -316,4 +323,40 @@ fn the_wall_clock_is_told_and_never_asked_what_to_do() {
         }
     }
     assert!(told > 5, "looked for the wrong words");
+}
+
+/// What each backend stands on is its own: whoever wants Redis alone builds none of it.
+#[test]
+fn the_redis_client_brings_no_driver_of_another_backend() {
+    let tree = |features: &str| {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--locked", "--prefix", "none"])
+            .args(["--edges", "normal", "--format", "{p}"])
+            .args(["--no-default-features", "--features", features])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let text = String::from_utf8(output.stdout).expect("names");
+        let names = text.lines().filter_map(|line| line.split(' ').next());
+        names.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let drivers = [
+        ("elasticsearch", "reqwest"),
+        ("elasticsearch", "hyper"),
+        ("elasticsearch", "serde_json"),
+        ("mysql", "mysql_async"),
+        ("websocket", "tokio-tungstenite"),
+    ];
+    let redis = tree("redis");
+    for (feature, driver) in drivers {
+        assert!(!redis.contains(driver), "{driver}");
+        assert!(tree(feature).contains(driver), "{driver}");
+    }
+    // One implementation of TLS, and one of its cryptography.
+    let full = tree("full");
+    for other in ["aws-lc-rs", "native-tls", "openssl", "h2"] {
+        assert!(!full.contains(other), "{other}");
+    }
 }

@@ -2,6 +2,8 @@
 //! killed in turn; its link comes back by itself, the other one never notices, and every order that
 //! was acknowledged is in both.
 //!
+//! With the feature `elasticsearch` a search cluster stands beside them, where OpenSearch can be had.
+//!
 //! Run: `cargo run --example multi_backend --features mysql`, with `-- --rounds 1` for less. It
 //! needs `redis-server` and `mariadbd` (`make setup` installs them) and nothing else: both servers
 //! are its own, on free loopback ports, in temporary folders, and gone at the end.
@@ -13,8 +15,11 @@
 //! | --- | --- |
 //! | `orders` | the application: each order is written to MariaDB and counted in Redis |
 //! | `table` | the status of all links |
+//! | `search` | with the feature `elasticsearch`, a search cluster beside them |
 
 mod orders;
+#[cfg(feature = "elasticsearch")]
+mod search;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod table;
@@ -38,9 +43,9 @@ use support::redis_server::{RedisServer, RedisServerOptions};
 use support::waiting::Wait;
 
 /// Whatever waits for a server gives up after this.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The whole run.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(150);
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -126,6 +131,8 @@ async fn run(rounds: u32) -> Result<bool> {
         table::print("Redis is back", &registry).await?;
     }
     let kept = orders.finish().await?.prove(&pool, &client).await?;
+    #[cfg(feature = "elasticsearch")]
+    let kept = search::run(&manager, &registry).await? && kept;
     for (name, stopped) in manager.send(StopAll { timeout }).await? {
         stopped?;
         println!("stopped {name}");

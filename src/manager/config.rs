@@ -56,6 +56,10 @@ pub struct MemberConfig {
     #[cfg(feature = "mysql")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mysql: Option<crate::mysql::MysqlSettings>,
+    /// A client for Elasticsearch or OpenSearch.
+    #[cfg(feature = "elasticsearch")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elasticsearch: Option<crate::elasticsearch::ElasticSettings>,
     /// A WebSocket feed; what it says and to whom is code, see [`ManagerConfig::setup_with`].
     #[cfg(feature = "websocket")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,6 +162,9 @@ impl MemberConfig {
                 .map(|config| Register::redis(name.clone(), config)),
             #[cfg(feature = "websocket")]
             feed,
+            #[cfg(feature = "elasticsearch")]
+            self.elasticsearch
+                .map(|settings| Register::elasticsearch(name.clone(), settings)),
             #[cfg(feature = "mysql")]
             self.mysql
                 .map(|settings| Register::mysql(name.clone(), settings)),
@@ -198,6 +205,16 @@ mod tests {
         let again: ManagerConfig = toml::from_str(&written).expect(&written);
         assert_eq!(format!("{again:?}"), format!("{config:?}"));
         let _ = setup(text).expect("a valid configuration");
+    }
+
+    #[cfg(feature = "elasticsearch")]
+    #[test]
+    fn a_search_cluster_is_a_kind_of_its_own() {
+        let one = "[[links]]\nname = 'books'\nelasticsearch = { urls = ['http://h'] }";
+        let _ = setup(one).expect("a valid configuration");
+        let error = setup(&format!("{one}\nredis = {{ url = 'redis://h' }}"));
+        let expected = ManagerConfigError::Kind("books".into());
+        assert_eq!(error.expect_err("two kinds"), expected);
     }
 
     #[cfg(feature = "websocket")]

@@ -107,6 +107,42 @@ impl Member for crate::mysql::Pool {
     }
 }
 
+#[cfg(feature = "elasticsearch")]
+impl crate::manager::Register {
+    /// A client for Elasticsearch or OpenSearch, under this name; get it as an
+    /// [`ElasticClient`](crate::elasticsearch::ElasticClient). It is up once one of its nodes is.
+    pub fn elasticsearch(
+        name: impl Into<LinkName>,
+        settings: crate::elasticsearch::ElasticSettings,
+    ) -> Self {
+        Self::new(name, move |opening: Opening| {
+            let mut settings = settings.clone();
+            settings.name = opening.name;
+            let client =
+                crate::elasticsearch::ElasticClient::open_with(settings, &opening.registry);
+            std::future::ready(client.map_err(OpenError::from))
+        })
+    }
+}
+
+#[cfg(feature = "elasticsearch")]
+impl Member for crate::elasticsearch::ElasticClient {
+    fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
+        let client = self.clone();
+        async move {
+            Self::ready(&client, timeout)
+                .await
+                .map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+
+    fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let client = self.clone();
+        async move { Self::stop(&client).await }.boxed()
+    }
+}
+
 #[cfg(feature = "redis")]
 impl crate::manager::Register {
     /// A Redis client, standalone or cluster, under this name; get it as a

@@ -1,5 +1,7 @@
 //! The handshake: [`TlsSettings::connect`].
 
+#[cfg(feature = "elasticsearch")]
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,32 @@ const READINGS: u32 = 3;
 /// … after so long, before the link is parked for it.
 const BETWEEN_READINGS: Duration = Duration::from_millis(100);
 
+/// Settings as they are at this moment.
+pub(crate) struct Prepared {
+    pub(crate) config: ClientConfig,
+    identity: Arc<Identity>,
+}
+
+#[cfg(feature = "elasticsearch")]
+impl Prepared {
+    /// By which no handshake succeeds.
+    ///
+    /// # Errors
+    /// Never, with the provider that is built in.
+    pub(crate) fn trusts_nobody() -> Result<ClientConfig, Cause> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Cause::new(CauseKind::Misconfigured, error.to_string()))?;
+        let roots = rustls::RootCertStore::empty();
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// What an error of a stream that was secured by it means for the link.
+    pub(crate) fn cause_of(&self, error: &io::Error) -> Cause {
+        cause_of_io(error, &self.identity)
+    }
+}
+
 impl TlsSettings {
     /// Secures a connected stream to `host`, the name or IP address that was dialled. Reads files
     /// and the system's roots anew, on a thread for blocking work. Without a deadline of its own.
@@ -41,7 +69,7 @@ impl TlsSettings {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let name = self.name_for(host)?;
-        let (config, identity) = self.prepared().await?;
+        let Prepared { config, identity } = self.prepared().await?;
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
         match connecting.await {
             Ok(stream) => Ok(TlsStream::new(stream, identity)),
@@ -49,7 +77,11 @@ impl TlsSettings {
         }
     }
 
-    async fn prepared(&self) -> Result<(ClientConfig, Arc<Identity>), Cause> {
+    /// What a driver needs that shakes hands itself. Reads files and the system's roots anew.
+    ///
+    /// # Errors
+    /// As [`TlsSettings::connect`], before the handshake.
+    pub(crate) async fn prepared(&self) -> Result<Prepared, Cause> {
         let mut reading = 1;
         loop {
             let settings = self.clone();
@@ -80,7 +112,7 @@ impl TlsSettings {
     }
 }
 
-fn prepare(settings: &TlsSettings) -> Result<(ClientConfig, Arc<Identity>), Cause> {
+fn prepare(settings: &TlsSettings) -> Result<Prepared, Cause> {
     let provider = Arc::new(default_provider());
     let material = Material::read(settings, &provider)?;
     let algorithms = provider.signature_verification_algorithms;
@@ -99,5 +131,5 @@ fn prepare(settings: &TlsSettings) -> Result<(ClientConfig, Arc<Identity>), Caus
     // It would pass over certificates that changed in the meantime; and this configuration, with
     // its memory of sessions, is of one connection only.
     config.resumption = Resumption::disabled();
-    Ok((config, identity))
+    Ok(Prepared { config, identity })
 }

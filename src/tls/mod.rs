@@ -33,6 +33,8 @@ mod stream;
 #[cfg(feature = "tls")]
 mod verdict;
 
+#[cfg(all(feature = "tls", feature = "elasticsearch"))]
+pub(crate) use connector::Prepared;
 pub use pem::Pem;
 pub use settings::{ClientIdentity, TlsSettings, TlsSettingsError};
 #[cfg(feature = "tls")]

@@ -11,6 +11,7 @@
 //! | [`redis_cluster`], [`resharding`], [`cluster_view`] | a real cluster: promotion, live resharding |
 //! | [`fake_node`], [`dialogue`], [`answers`], [`replies`] | a node that answers what a test says |
 //! | `mariadb` | one real MariaDB server: kill -9, pause, restart |
+//! | `opensearch` | a real OpenSearch cluster: kill -9, pause, restart |
 //! | [`fault_proxy`], [`lane`] | split, delay, stall, cut, reset, refuse |
 //! | [`certificates`] | authorities, and certificates of theirs |
 //! | [`recorder`] | a port that forwards and keeps every byte |
@@ -34,6 +35,8 @@ pub mod fault_proxy;
 pub mod lane;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
+#[cfg(feature = "elasticsearch")]
+pub mod opensearch;
 pub mod ports;
 pub mod raw;
 pub mod recorder;
