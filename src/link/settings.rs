@@ -1,7 +1,7 @@
 //! How a link is supervised: [`LinkSettings`].
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::policy::{Governor, RestartPolicy};
@@ -72,11 +72,25 @@ impl SharedGovernor {
         Self(Arc::new(Mutex::new(governor)))
     }
 
-    /// The one of this process: 100 dials a second, bursts of 50.
+    /// The one of this process: 100 dials a second, bursts of 50. A service of very many links, or
+    /// one whose servers bear less, gives it [other limits](Self::set) before it starts.
     pub fn process() -> Self {
         static PROCESS: LazyLock<SharedGovernor> =
             LazyLock::new(|| SharedGovernor::new(Governor::default()));
         PROCESS.clone()
+    }
+
+    /// Gives it other limits, for all that share it. Links that it told to wait do so.
+    ///
+    /// ```
+    /// use everlink::link::SharedGovernor;
+    /// use everlink::policy::Governor;
+    ///
+    /// SharedGovernor::process().set(Governor::new(1_000, 200)?);
+    /// # Ok::<(), everlink::policy::PolicyError>(())
+    /// ```
+    pub fn set(&self, governor: Governor) {
+        *self.lock() = governor;
     }
 
     /// A dial now, or how long to wait before asking again. Links that are wanted go first.
@@ -85,13 +99,31 @@ impl SharedGovernor {
         now: std::time::Instant,
         wanted: bool,
     ) -> Result<(), Duration> {
-        let mut governor = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut governor = self.lock();
         match wanted {
             true => governor.try_acquire(now),
             false => governor.try_acquire_idle(now),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Governor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_limits_hold_for_all_that_share_a_governor() {
+        let shared = SharedGovernor::new(Governor::new(1, 1).expect("greater than zero"));
+        let links = shared.clone();
+        let now = tokio::time::Instant::now().into_std();
+        assert!(links.try_acquire(now, true).is_ok());
+        assert!(links.try_acquire(now, true).is_err());
+        shared.set(Governor::new(1, 3).expect("greater than zero"));
+        let admitted = (0..5).filter(|_| links.try_acquire(now, true).is_ok());
+        assert_eq!(admitted.count(), 3);
     }
 }
