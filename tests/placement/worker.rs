@@ -1,4 +1,5 @@
 //! An arbiter on a thread of its own, with a handle of its own.
+#![allow(dead_code, reason = "two programs use different parts of it")]
 
 use std::future::Future;
 use std::sync::mpsc;

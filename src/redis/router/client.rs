@@ -26,7 +26,7 @@ use crate::redis::router::operations::{
 };
 use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
-use crate::redis::router::seats::Taken;
+use crate::redis::router::seat_book::Taken;
 use crate::redis::router::standalone::Standalone;
 use crate::redis::value::Value;
 use crate::registry::{LinkStatus, Registry, Snapshot, Subscribe};

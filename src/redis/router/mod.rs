@@ -5,6 +5,7 @@
 //! | `routes` | where each command goes: an immutable snapshot |
 //! | `node` | one node: its links and their lanes |
 //! | `seats` | arbiters with connections of their own |
+//! | `seat_book` | who has which seat, for whoever takes one |
 //! | `host` | what starts connections on such an arbiter |
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
@@ -41,6 +42,7 @@ mod retry;
 )]
 mod router;
 mod routes;
+mod seat_book;
 mod seats;
 #[cfg(test)]
 mod simulation;

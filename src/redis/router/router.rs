@@ -373,7 +373,7 @@ impl<T: Topology> Handler<NodeNews> for Router<T> {
 
     fn handle(&mut self, news: NodeNews, ctx: &mut Context<Self>) {
         if !news.seat.is_shared() {
-            self.seat_news(&news);
+            self.seat_news(&news, ctx);
         } else if news.news == News::Up {
             self.learn_commands(&news.endpoint, ctx);
         }

@@ -19,7 +19,7 @@ use crate::redis::refusal::is_script;
 use crate::redis::request::{Gather, Replies, Request, Responder};
 use crate::redis::retry::RetryMode;
 use crate::redis::router::ledger::Ledger;
-use crate::redis::router::seats::SeatBook;
+use crate::redis::router::seat_book::SeatBook;
 use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
 

@@ -2,168 +2,29 @@
 //! that live there; each node has a link for it then, beside the shared one.
 //!
 //! Routes of a seat lead to its own lane of a node once the link was up, and to the shared lane once
-//! an attempt to come up failed. So a seat fails no call that the shared connections would serve,
-//! and what waits long waits in one place for each node. Not at once when the connection is lost: if
-//! the node is gone, the shared connection is about to notice it, and what is written to it now is
+//! an attempt to come up failed or takes long. So a seat fails no call that the shared connections
+//! would serve, and what waits long waits in one place for each node. Not at once when the connection
+//! is lost: if the node is gone, the shared connection is about to notice it, and what is written to it now is
 //! lost as well.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
-use std::thread::ThreadId;
+use std::time::Duration;
 
-use actix::{
-    ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WeakRecipient, WrapFuture,
-};
+use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
 use futures_util::future::join_all;
 
 use crate::endpoint::Endpoint;
 use crate::link::Stop;
-use crate::redis::connection::Dialer;
 use crate::redis::handoff::{News, NodeNews};
-use crate::redis::router::host::{Furnish, Furnished, Host, HostEnded, HostId, Reports};
+use crate::redis::router::host::{Furnish, Furnished, Host, HostEnded, HostId};
 use crate::redis::router::node::{NodeLink, Order};
 use crate::redis::router::router::{Core, Router, Topology};
+use crate::redis::router::seat_book::{LeaveSeat, TakeSeat};
 use crate::redis::seat::Seat;
 
-/// Who has which seat, for whoever takes one: it needs nobody else's thread for that. actix-web
-/// stands still on the thread that starts it until its workers have begun.
-#[derive(Debug)]
-pub(crate) struct SeatBook {
-    /// The router's thread, which needs no seat.
-    home: ThreadId,
-    taken: Mutex<Vec<Option<Entry>>>,
-}
-
-/// A seat that somebody has. Its place is free again once the last handle has left it and its links
-/// have ended: no two links have one name at a time.
-#[derive(Debug)]
-struct Entry {
-    thread: ThreadId,
-    tenure: Weak<Tenure>,
-    host: Weak<()>,
-}
-
-/// A seat, as long as the tenure is held.
-#[derive(Debug, Clone)]
-pub(crate) struct Taken {
-    pub(crate) seat: Seat,
-    _tenure: Option<Arc<Tenure>>,
-}
-
-/// Held by all handles of one seat.
-#[derive(Debug)]
-struct Tenure {
-    id: HostId,
-    router: WeakRecipient<LeaveSeat>,
-}
-
-impl Drop for Tenure {
-    #[expect(clippy::disallowed_methods, reason = "once for a seat")]
-    fn drop(&mut self) {
-        if let Some(router) = self.router.upgrade() {
-            router.do_send(LeaveSeat(self.id));
-        }
-    }
-}
-
-impl Taken {
-    pub(crate) fn shared() -> Self {
-        Self {
-            seat: Seat::SHARED,
-            _tenure: None,
-        }
-    }
-}
-
-impl SeatBook {
-    /// Of a router on this thread.
-    pub(crate) fn new() -> Self {
-        Self {
-            home: thread::current().id(),
-            taken: Mutex::default(),
-        }
-    }
-
-    /// A seat for a thread, which is this one: the seat that it has already, or a new one.
-    #[expect(clippy::disallowed_methods, reason = "once for a seat")]
-    pub(crate) fn take<T: Topology>(
-        &self,
-        thread: ThreadId,
-        router: &Addr<Router<T>>,
-        dialer: impl FnOnce() -> Dialer,
-    ) -> Taken {
-        if thread == self.home {
-            return Taken::shared();
-        }
-        let mut taken = self.lock();
-        let there = taken.iter().enumerate().find_map(|(place, entry)| {
-            let entry = entry.as_ref().filter(|entry| entry.thread == thread)?;
-            entry.host.upgrade()?;
-            Some((Seat::at(place)?, entry.tenure.upgrade()?))
-        });
-        if let Some((seat, tenure)) = there {
-            let _tenure = Some(tenure);
-            return Taken { seat, _tenure };
-        }
-        let free = taken.iter().position(Option::is_none);
-        let place = free.unwrap_or(taken.len());
-        let Some(seat) = Seat::at(place) else {
-            // More than can be counted.
-            return Taken::shared();
-        };
-        let (id, alive) = (HostId::new(), Arc::new(()));
-        let weak = router.downgrade();
-        let reports = Reports {
-            furnished: weak.clone().recipient(),
-            ended: weak.clone().recipient(),
-        };
-        let there = Arc::downgrade(&alive);
-        let host = Host::start_here(id, dialer(), reports, alive);
-        let tenure = Arc::new(Tenure {
-            id,
-            router: weak.recipient(),
-        });
-        if free.is_none() {
-            taken.push(None);
-        }
-        taken[place] = Some(Entry {
-            thread,
-            tenure: Arc::downgrade(&tenure),
-            host: there,
-        });
-        drop(taken);
-        router.do_send(TakeSeat { seat, id, host });
-        let _tenure = Some(tenure);
-        Taken { seat, _tenure }
-    }
-
-    fn free(&self, seat: Seat) {
-        if let Some(place) = seat.place()
-            && let Some(entry) = self.lock().get_mut(place)
-        {
-            *entry = None;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Option<Entry>>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// This host serves a seat from now on.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct TakeSeat {
-    seat: Seat,
-    id: HostId,
-    host: Addr<Host>,
-}
-
-/// The last handle of a seat is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct LeaveSeat(HostId);
+/// How long a seat's link may be lost before its calls go over the shared one, though it is not
+/// known yet whether the attempt to come back succeeds: it may hang, or wait for the governor.
+const LOST_FOR_LONG: Duration = Duration::from_millis(200);
 
 /// The seats of a client, as its router knows them.
 #[derive(Debug, Default)]
@@ -272,10 +133,16 @@ impl Core {
 impl<T: Topology> Router<T> {
     /// A seat's link came up or does not: its routes follow, and what waited for it or may go over
     /// it now.
-    pub(super) fn seat_news(&mut self, news: &NodeNews) {
+    pub(super) fn seat_news(&mut self, news: &NodeNews, ctx: &mut Context<Self>) {
         match news.news {
             News::Up | News::Down => self.lead_seat(&news.endpoint, news.seat),
-            News::Lost | News::Quiet => {}
+            News::Lost => {
+                let (endpoint, seat) = (news.endpoint.clone(), news.seat);
+                ctx.run_later(LOST_FOR_LONG, move |router, _| {
+                    router.lead_seat(&endpoint, seat);
+                });
+            }
+            News::Quiet => {}
         }
     }
 
@@ -319,7 +186,8 @@ impl<T: Topology> Handler<TakeSeat> for Router<T> {
             return;
         }
         let TakeSeat { seat, id, host } = take;
-        let host = Some(host);
+        // Its arbiter has ended meanwhile, and told so before this came: nobody would tell again.
+        let host = host.connected().then_some(host);
         core.seats.0.insert(seat, Occupied { id, host });
         let endpoints = core.nodes.keys().cloned().collect();
         core.furnish(seat, endpoints);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::callers::Doors;
 use super::world::World;
 use super::{ms, wire};
-use crate::redis::router::seats::Taken;
+use crate::redis::router::seat_book::Taken;
 use crate::redis::seat::Seat;
 
 /// How many there are at most.
