@@ -3,6 +3,8 @@
 
 #[path = "elasticsearch/answers.rs"]
 mod answers;
+#[path = "elasticsearch/edges.rs"]
+mod edges;
 #[path = "elasticsearch/library.rs"]
 mod library;
 #[path = "elasticsearch/losses.rs"]

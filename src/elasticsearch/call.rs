@@ -217,6 +217,7 @@ impl Call<'_> {
                 let error = Error::new(ErrorKind::Denied(response), Outcome::Refused);
                 return Some(Err(self.ended(node.at(error))));
             }
+            429 if response.may_be_partial() => Outcome::Unknown,
             // Refused before anything was done.
             429 => Outcome::Refused,
             // A node that goes, or a proxy before one that went: it may have been carried out.

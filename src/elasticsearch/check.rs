@@ -108,6 +108,7 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             retry_after: None,
             node: Endpoint::tcp("h", 1),
+            by_parts: false,
         };
         judge(&response, at_least).err().map(|cause| cause.kind())
     }

@@ -182,6 +182,13 @@ impl Request {
         self.timeout
     }
 
+    /// It may be carried out in part, and then be answered by an error.
+    pub(super) fn is_by_parts(&self) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let path = path.trim_end_matches('/');
+        path.ends_with("_by_query") || path.ends_with("_reindex")
+    }
+
     /// What it takes in memory, about.
     pub(super) fn weight(&self) -> usize {
         self.body.len() + self.path.len()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::elasticsearch::error::{Error, ErrorKind, Outcome, Result};
@@ -20,6 +20,8 @@ pub struct Response {
     pub(super) body: Bytes,
     pub(super) retry_after: Option<Duration>,
     pub(super) node: Endpoint,
+    /// What it answers may be carried out in part.
+    pub(super) by_parts: bool,
 }
 
 impl Response {
@@ -75,8 +77,24 @@ impl Response {
         is_word(kind).then(|| kind.to_owned())
     }
 
+    /// Whether the request may have been carried out in part: `_update_by_query`,
+    /// `_delete_by_query` and `_reindex` answer with the status of their worst failure (409, 429)
+    /// and tell in the body what they have done. Known by the path, or by such a body.
+    pub(super) fn may_be_partial(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Done {
+            #[serde(rename = "took")]
+            _took: IgnoredAny,
+            #[serde(rename = "failures")]
+            _failures: IgnoredAny,
+        }
+        self.by_parts || serde_json::from_slice::<Done>(&self.body).is_ok()
+    }
+
     /// Itself if its status is a success, else an error: *refused* for 400 to 499, *unknown* for
-    /// everything else.
+    /// everything else. *Unknown* whatever the status for what may have been carried out in part:
+    /// `_update_by_query`, `_delete_by_query` and `_reindex`, and whatever else is answered with
+    /// `took` and `failures`.
     ///
     /// # Errors
     /// [`ErrorKind::Status`].
@@ -87,7 +105,7 @@ impl Response {
         let outcome = match self.status {
             // The server gave up waiting for the rest of the request, or for itself.
             408 => Outcome::Unknown,
-            400..500 => Outcome::Refused,
+            400..500 if !self.may_be_partial() => Outcome::Refused,
             _ => Outcome::Unknown,
         };
         let node = self.node.clone();
@@ -132,6 +150,7 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             retry_after: None,
             node: Endpoint::tcp("h", 9200),
+            by_parts: false,
         }
     }
 

@@ -169,6 +169,7 @@ impl Wire {
             body,
             retry_after,
             node: self.endpoint.clone(),
+            by_parts: request.is_by_parts(),
         })
     }
 
