@@ -140,7 +140,7 @@ impl Pump {
                 }
                 Wish::Run => {
                     let checks = self.settings.health.enabled || self.failed_checks > 0;
-                    if checks && Instant::now() >= self.next_check {
+                    if checks && !self.checking && Instant::now() >= self.next_check {
                         self.look();
                     }
                 }
@@ -154,7 +154,10 @@ impl Pump {
     }
 
     async fn news(&mut self) -> News {
-        let alarm = match self.settings.health.enabled || self.failed_checks > 0 {
+        let checks = self.settings.health.enabled || self.failed_checks > 0;
+        // At no other time it does anything about it.
+        let free = self.wishes.wish.get() == Wish::Run && !self.checking;
+        let alarm = match checks && free {
             true => self.next_check,
             false => Instant::now() + FAR,
         };

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
 
-use crate::library::{Library, TestResult};
+use crate::library::{Library, SOON, TestResult};
 use crate::scripted::{Reply, Scripted, settings};
+use crate::support::waiting::Wait;
 
 /// What `_update_by_query` answers, with the status of its worst failure, when it was carried out
 /// in part.
@@ -47,5 +49,48 @@ async fn what_may_have_been_carried_out_in_part_is_not_refused_and_not_repeated(
         let error = answer.into_result().expect_err("a conflict");
         assert_eq!(error.outcome(), Outcome::Unknown, "{path}: {error}");
     }
+    Ok(())
+}
+
+/// What this thread has computed so far, to a hundredth of a second.
+#[cfg(target_os = "linux")]
+fn computed() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("there");
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+#[cfg(target_os = "linux")]
+#[actix::test]
+async fn nothing_spins_while_a_check_takes_long_or_a_node_drains() -> TestResult {
+    let node = Scripted::start(|_| Reply::Slowly(Duration::from_millis(1500)))?;
+    let mut settings = settings(&[&node]);
+    settings.health.interval = Duration::from_millis(50);
+    settings.health.timeout = Duration::from_millis(1500);
+    settings.node_failure_threshold = 1;
+    let library = Library::ready(settings).await;
+    let client = library.client.clone();
+    let call = actix_rt::spawn(async move { client.send(Request::post("/a")).await });
+    let mut wait = Wait::up_to(SOON, "one at the node");
+    while node.asked().is_empty() {
+        wait.again("none").await?;
+    }
+    let before = computed();
+    library.client.stop().await;
+    assert_eq!(call.await??.status(), 200);
+    let drained = computed() - before;
+    assert!(drained < Duration::from_millis(600), "{drained:?}");
+
+    library.client.start().await;
+    library.client.ready(SOON).await?;
+    let names = library.names(node.port());
+    let lost = names.iter().filter(|it| **it == "disconnected").count();
+    node.script(|_| Reply::Hang);
+    let before = computed();
+    library.told("disconnected", lost + 1).await;
+    let checked = computed() - before;
+    assert!(checked < Duration::from_millis(600), "{checked:?}");
     Ok(())
 }
