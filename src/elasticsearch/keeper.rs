@@ -1,6 +1,7 @@
 //! The task of a client on its arbiter: carries requests out, hurries when nobody can, asks the
 //! nodes for the others.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -153,8 +154,15 @@ async fn hurry(shared: Arc<Shared>, members: Weak<Members>) {
 async fn sniff(shared: Arc<Shared>, members: Weak<Members>) {
     let mut due = Instant::now();
     let mut news = shared.changed.subscribe();
+    let mut settings = shared.settings();
     loop {
-        let Some(sniff) = shared.settings().sniff.clone() else {
+        news.mark_unchanged();
+        let present = shared.settings();
+        if !Arc::ptr_eq(&settings, &present) {
+            settings = present;
+            due = Instant::now();
+        }
+        let Some(sniff) = &settings.sniff else {
             // Until there are other settings.
             if news.changed().await.is_err() {
                 return;
@@ -173,12 +181,27 @@ async fn sniff(shared: Arc<Shared>, members: Weak<Members>) {
         let request = Request::get(sniffed::PATH);
         let written = Written::default();
         let asked = call(&shared, &request, &written, Instant::now());
+        // Under other settings others are to be asked, at once.
+        let answer = match select(pin!(asked), pin!(replaced(&shared, &settings))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => continue,
+        };
         // What fails, or says nothing, changes nothing.
-        if let Ok(response) = asked.await.and_then(Response::into_result)
-            && let Some(found) = sniffed::nodes(response.body(), &sniff)
+        if let Ok(response) = answer.and_then(Response::into_result)
+            && let Some(found) = sniffed::nodes(response.body(), sniff)
             && let Some(members) = members.upgrade()
         {
-            members.found(&found);
+            members.found(&found, &settings);
+        }
+    }
+}
+
+/// Waits until there are other settings than these.
+async fn replaced(shared: &Shared, settings: &Arc<ElasticSettings>) {
+    let mut news = shared.changed.subscribe();
+    while Arc::ptr_eq(settings, &shared.settings()) {
+        if news.changed().await.is_err() {
+            pending::<()>().await;
         }
     }
 }

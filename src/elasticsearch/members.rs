@@ -93,14 +93,18 @@ impl Members {
     }
 
     /// What the nodes say of each other: those that are new come, those that were found before
-    /// and are not named any more go.
+    /// and are not named any more go. Nothing, unless they were asked under the present settings:
+    /// others may name other nodes, which must not get these credentials.
     #[expect(clippy::disallowed_methods, reason = "the first message to a link")]
-    pub(super) fn found(&self, found: &BTreeSet<Endpoint>) {
-        let settings = self.shared.settings();
+    pub(super) fn found(&self, found: &BTreeSet<Endpoint>, settings: &Arc<ElasticSettings>) {
         let Some(pattern) = settings.nodes.first() else {
             return;
         };
         let mut links = self.lock();
+        // Whoever replaces them comes for the links afterwards.
+        if !Arc::ptr_eq(settings, &self.shared.settings()) {
+            return;
+        }
         let known: BTreeSet<Endpoint> = links.iter().map(|it| endpoint(it).clone()).collect();
         let is_new = |endpoint: &&Endpoint| !known.contains(*endpoint);
         let fresh: Vec<_> = found
@@ -116,7 +120,7 @@ impl Members {
         let (stay, go): (Vec<_>, Vec<_>) = links.drain(..).partition(stays);
         links.extend(stay);
         for url in fresh {
-            let member = self.link(&url, false, &settings);
+            let member = self.link(&url, false, settings);
             member.link.supervisor().do_send(Start);
             links.push(member);
         }

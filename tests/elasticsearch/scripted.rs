@@ -6,7 +6,7 @@ use std::time::Duration;
 use everlink::elasticsearch::ElasticSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
@@ -39,6 +39,8 @@ pub(crate) enum Reply {
     Answer(u16, &'static str, String),
     /// An answer, after a while.
     Slowly(Duration),
+    /// That, once it is told so.
+    When(Arc<Notify>, Box<Reply>),
     /// An answer; then the connection is closed, unannounced.
     AndClose,
     /// These bytes, and the connection stays open.
@@ -207,7 +209,13 @@ async fn serve(
         locked(&state.asked).push(asked.clone());
         let script = Arc::clone(&locked(&state.script));
         let is_head = asked.method == "HEAD";
-        match script(&asked) {
+        let mut reply = script(&asked);
+        while let Reply::When(told, then) = reply {
+            told.notified().await;
+            reply = *then;
+        }
+        match reply {
+            Reply::When(..) => {}
             Reply::Answer(status, headers, body) => {
                 answer(&mut stream, status, headers, &body, is_head).await?;
             }

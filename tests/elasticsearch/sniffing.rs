@@ -1,10 +1,13 @@
 //! Nodes that are found by asking others for them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use everlink::elasticsearch::{ElasticSettings, Request, Sniff};
 use everlink::endpoint::Endpoint;
+use everlink::secret::Secret;
+use tokio::sync::Notify;
 
 use crate::library::{Library, SOON, TestResult};
 use crate::scripted::{Asked, Reply, Scripted, settings};
@@ -103,5 +106,47 @@ async fn an_address_that_is_only_reachable_from_within_is_mapped() -> TestResult
     }
     let library = Library::ready(settings).await;
     library.until(|it| it.up == 2).await;
+    Ok(())
+}
+
+#[actix::test]
+async fn what_was_asked_under_old_settings_brings_no_node_under_new_ones() -> TestResult {
+    let stranger = Scripted::start(|_| Reply::ok())?;
+    let told = Arc::new(Notify::new());
+    let late = Reply::When(
+        Arc::clone(&told),
+        Box::new(published(&[format!("127.0.0.1:{}", stranger.port())])),
+    );
+    let old = Scripted::start(move |asked| match is_sniff(asked) {
+        true => late.clone(),
+        false => Reply::ok(),
+    })?;
+    let new = Scripted::start(|_| Reply::ok())?;
+    let rarely = |node: &Scripted| {
+        let mut settings = sniffing(node);
+        if let Some(sniff) = &mut settings.sniff {
+            sniff.interval = Duration::from_secs(3600);
+        }
+        settings
+    };
+    let library = Library::ready(rarely(&old)).await;
+    let mut wait = Wait::up_to(SOON, "a question");
+    while !old.asked().iter().any(is_sniff) {
+        wait.again("none").await?;
+    }
+    let mut settings = rarely(&new);
+    settings.api_key = Some(Secret::from("new"));
+    library.client.reconfigure(settings).await?;
+    told.notify_one();
+    library.told("stopped", 1).await;
+    library.client.ready(SOON).await?;
+    assert_eq!(library.client.statistics().nodes, 1);
+    assert!(stranger.checks().is_empty(), "{:?}", stranger.checks());
+    // Under the new ones it asks anew, at once.
+    let mut wait = Wait::up_to(SOON, "a question");
+    while !new.asked().iter().any(is_sniff) {
+        wait.again("none").await?;
+    }
+    assert_eq!(library.client.statistics().nodes, 1);
     Ok(())
 }
