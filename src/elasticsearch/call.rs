@@ -21,6 +21,8 @@ use crate::policy::Refusal;
 
 /// When all nodes that are up failed this request before it was written to one of them.
 const BREATH: Duration = Duration::from_millis(100);
+/// In place of a deadline that no clock can tell.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A request under way.
 pub(super) struct Call<'a> {
@@ -83,7 +85,8 @@ pub(super) async fn call(
 
 impl Call<'_> {
     fn due(&self) -> Instant {
-        self.began + self.limit
+        let due = self.began.checked_add(self.limit);
+        due.unwrap_or_else(|| self.began + FAR)
     }
 
     /// A node with room for the request, before its deadline.

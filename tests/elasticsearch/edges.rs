@@ -94,3 +94,14 @@ async fn nothing_spins_while_a_check_takes_long_or_a_node_drains() -> TestResult
     assert!(checked < Duration::from_millis(600), "{checked:?}");
     Ok(())
 }
+
+#[actix::test]
+async fn a_deadline_that_never_comes_is_one() -> TestResult {
+    let node = Scripted::start(|_| Reply::ok())?;
+    let library = Library::ready(settings(&[&node])).await;
+    for request in [Request::get("/a"), Request::post("/a")] {
+        let request = request.timeout(Duration::MAX);
+        assert_eq!(library.client.send(request).await?.status(), 200);
+    }
+    Ok(())
+}
