@@ -38,7 +38,8 @@ pub(super) struct Call<'a> {
     /// The outcome of a try is open: no later one can take that back.
     open: bool,
     last: Option<Error>,
-    refusal: Option<Refusal>,
+    /// What a breaker said in this round, and how many of those passed over were so by theirs.
+    refusal: Option<(Refusal, usize)>,
 }
 
 /// A node that may have the request now.
@@ -89,6 +90,12 @@ impl Call<'_> {
         due.unwrap_or_else(|| self.began + FAR)
     }
 
+    /// All nodes may be tried again.
+    fn begin_round(&mut self) {
+        self.passed_over.clear();
+        self.refusal = None;
+    }
+
     /// A node with room for the request, before its deadline.
     async fn choose(&mut self) -> Result<Chosen> {
         // Watched before it is looked at: no news is missed.
@@ -111,16 +118,18 @@ impl Call<'_> {
                 }
                 Turn::Rest(until) => Instant::from_std(until),
                 Turn::AllPassedOver => {
-                    if let Some(refusal) = self.refusal.take() {
+                    if let Some((refusal, count)) = self.refusal.take()
+                        && count == self.passed_over.len()
+                    {
                         return Err(self.end_with(ErrorKind::CircuitOpen(refusal)));
                     }
-                    self.passed_over.clear();
+                    self.begin_round();
                     now + BREATH
                 }
                 Turn::Parked(cause) => return Err(self.end_with(ErrorKind::Parked(cause))),
                 Turn::Stopped => return Err(self.end_with(ErrorKind::Stopped)),
                 Turn::Wait(cause) => {
-                    self.passed_over.clear();
+                    self.begin_round();
                     stranded.get_or_insert_with(|| self.shared.strand());
                     if wait(&mut news, self.due()).await {
                         continue;
@@ -137,7 +146,8 @@ impl Call<'_> {
         let pass = match node.circuit.as_ref().map(|circuit| circuit.ask()) {
             Some(Ok(pass)) => Some(pass),
             Some(Err(refusal)) => {
-                self.refusal = Some(refusal);
+                let before = self.refusal.take().map_or(0, |(_, count)| count);
+                self.refusal = Some((refusal, before + 1));
                 self.passed_over.push(Arc::clone(node));
                 return None;
             }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
+use everlink::policy::Force;
+use tokio::time::Instant;
 
 use crate::library::{Library, SOON, TestResult};
 use crate::scripted::{Reply, Scripted, settings};
@@ -103,5 +105,29 @@ async fn a_deadline_that_never_comes_is_one() -> TestResult {
         let request = request.timeout(Duration::MAX);
         assert_eq!(library.client.send(request).await?.status(), 200);
     }
+    Ok(())
+}
+
+#[actix::test]
+async fn a_request_waits_for_a_resting_node_while_the_breaker_of_another_is_open() -> TestResult {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let resting = Scripted::start(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Answer(429, "retry-after: 1\r\n", "{}".to_owned()),
+        _ => Reply::ok(),
+    })?;
+    let open = Scripted::start(|_| Reply::ok())?;
+    let library = Library::ready(settings(&[&resting, &open])).await;
+    assert!(library.client.links()[1].force_circuit(Force::Open).await);
+    let response = library.client.send(Request::post("/a/_doc")).await?;
+    assert_eq!(response.node().port(), Some(resting.port()));
+    assert_eq!((resting.asked().len(), open.asked().len()), (2, 0));
+    // With all of them open it fails at once.
+    library.client.force_breakers(Force::Open).await;
+    let began = Instant::now();
+    let sent = library.client.send(Request::get("/a")).await;
+    let error = sent.expect_err("all are open");
+    assert!(matches!(error.kind(), ErrorKind::CircuitOpen(_)), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5));
     Ok(())
 }
