@@ -96,17 +96,13 @@ pub(super) fn parse(url: &str) -> Result<(NodeUrl, Option<Login>)> {
             "a url takes no query, no fragment and only visible ASCII (in a password write ? as %3F)",
         ));
     }
-    let (authority, prefix) = match rest
-        .rsplit_once('@')
-        .map_or(rest, |(_, host)| host)
-        .find('/')
-    {
-        Some(at) => {
-            let start = rest.len() - rest.rsplit_once('@').map_or(rest, |(_, host)| host).len();
-            rest.split_at(start + at)
-        }
-        None => (rest, ""),
-    };
+    let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // A path with it would show what may be the rest of a password.
+    if prefix.contains('@') && !authority.contains('@') {
+        return Err(Error::config(
+            "a url takes no @ after its first / (in a password write / as %2F, in a path @ as %40)",
+        ));
+    }
     let (login, host) = match authority.rsplit_once('@') {
         Some((login, host)) => (Some(login), host),
         None => (None, authority),
@@ -180,12 +176,16 @@ mod tests {
 
     #[test]
     fn reads_every_part_and_decodes_it() {
-        let (url, login) = parse("https://us%40er:p%2Fa:s/s@db.example:9201/a/b/").expect("valid");
+        let (url, login) =
+            parse("https://us%40er:p%2Fa:s%2Fs@db.example:9201/a/b/").expect("valid");
         assert_eq!(url.to_string(), "https://db.example:9201/a/b");
         assert_eq!(url.base(None), "https://db.example:9201/a/b/");
         assert_eq!(url.base(Some("other")), "https://other:9201/a/b/");
         let (user, password) = login.expect("given");
         assert_eq!((user.as_str(), password.expose()), ("us@er", "p/a:s/s"));
+        let (url, login) = parse("https://u:secret@good/p@x").expect("valid");
+        assert_eq!(url.to_string(), "https://good:9200/p@x");
+        assert!(login.is_some());
         let url = NodeUrl::parse("http://[::1]").expect("valid");
         assert_eq!(url.base(None), "http://[::1]:9200/");
         assert!(!url.is_secure());
@@ -202,6 +202,8 @@ mod tests {
             "http://hunter2@h",
             "http://u:hunter2@h h",
             "http://u:hunter2@h:0",
+            "http://u:hunter2/x@h",
+            "http://u:9200/hunter2@h",
         ] {
             let error = parse(url).expect_err(url).to_string();
             assert!(!error.contains("hunter2"), "{error}");
