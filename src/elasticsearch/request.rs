@@ -38,6 +38,55 @@ impl Method {
     }
 }
 
+/// The names that are shown.
+const APIS: [&str; 45] = [
+    "_alias",
+    "_aliases",
+    "_analyze",
+    "_async_search",
+    "_bulk",
+    "_cat",
+    "_close",
+    "_cluster",
+    "_component_template",
+    "_count",
+    "_create",
+    "_data_stream",
+    "_delete_by_query",
+    "_doc",
+    "_explain",
+    "_field_caps",
+    "_flush",
+    "_forcemerge",
+    "_ilm",
+    "_index_template",
+    "_ingest",
+    "_mapping",
+    "_mget",
+    "_msearch",
+    "_nodes",
+    "_open",
+    "_pit",
+    "_plugins",
+    "_refresh",
+    "_reindex",
+    "_rollover",
+    "_scripts",
+    "_search",
+    "_security",
+    "_settings",
+    "_snapshot",
+    "_source",
+    "_sql",
+    "_stats",
+    "_tasks",
+    "_template",
+    "_termvectors",
+    "_update",
+    "_update_by_query",
+    "_validate",
+];
+
 /// A request: method, path and body. Cheap to clone.
 ///
 /// ```
@@ -148,15 +197,11 @@ impl Request {
         self.idempotent || matches!(self.method, Method::Get | Method::Head)
     }
 
-    /// Method and API, for people: no index, no document, no query is shown.
+    /// Method and API, for people: no index, no document, no query is shown. Of an API that is
+    /// not among the usual ones only the method: its name may be that of a document.
     pub fn verb(&self) -> String {
         let path = self.path.split(['?', '#']).next().unwrap_or_default();
-        let api = path.split('/').rfind(|part| {
-            let mut letters = part.bytes();
-            letters.next() == Some(b'_')
-                && part.len() <= 40
-                && letters.all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-        });
+        let api = path.split('/').rfind(|part| APIS.contains(part));
         match api {
             Some(api) => format!("{} {api}", self.method.as_str()),
             None => self.method.as_str().to_owned(),
@@ -242,6 +287,8 @@ mod tests {
             ("/people/_doc/hunter2?routing=x", "GET _doc"),
             ("_cluster/health", "GET _cluster"),
             ("/people/_doc/_Hunter2/", "GET _doc"),
+            ("/people/_doc/_hunter", "GET _doc"),
+            ("/_hunter", "GET"),
             ("people", "GET"),
             ("/a/_update_by_query", "GET _update_by_query"),
         ] {
