@@ -178,15 +178,21 @@ impl Call<'_> {
     async fn attempt(&mut self, chosen: Chosen) -> Option<Result<Response>> {
         let Chosen { node, pass, room } = chosen;
         let timeouts = self.shared.settings().timeouts;
-        let due = match self.request.is_idempotent() {
-            true => self.due().min(Instant::now() + timeouts.attempt),
-            false => self.due(),
+        let now = Instant::now();
+        let (due, whole) = match self.request.is_idempotent() {
+            true => (
+                self.due().min(now + timeouts.attempt),
+                self.limit.min(timeouts.attempt),
+            ),
+            false => (self.due(), self.limit.min(FAR)),
         };
+        let fair = due.saturating_duration_since(now) >= whole / 2;
         let (answer, answered) = oneshot::channel();
         let written = Written::default();
         let job = Job {
             request: self.request.clone(),
             due,
+            fair,
             written: written.clone(),
             answer,
         };
@@ -216,7 +222,7 @@ impl Call<'_> {
                 self.answered(&node, response)
             }
             Err(fault) => {
-                if let (Some(pass), ErrorKind::Deadline(_)) = (pass, &fault.kind) {
+                if let (Some(pass), ErrorKind::Deadline(_), true) = (pass, &fault.kind, fair) {
                     pass.failed();
                 }
                 self.failed(node, fault)

@@ -29,6 +29,9 @@ pub(super) struct Job {
     pub(super) request: Request,
     /// The node's time for it ends then.
     pub(super) due: Instant,
+    /// That is half of all the time it had, at least: if it is late, the node is to blame. Of one
+    /// that waited for longer nobody can tell whether the node would have answered.
+    pub(super) fair: bool,
     pub(super) written: Written,
     pub(super) answer: oneshot::Sender<Result<Response, Fault>>,
 }

@@ -46,11 +46,12 @@ enum Done {
     Carried,
     /// Its caller is gone.
     Abandoned,
-    /// The credentials or a certificate were refused: a check tells whether for good.
+    /// The credentials or a certificate were refused: a check tells whether for good. Or an answer
+    /// did not come within the little time that was left for it.
     Suspicious,
     /// A connection was lost.
     Lost(Cause),
-    /// An answer did not come in time: the node or the request may be slow.
+    /// An answer did not come in due time: the node or the request may be slow.
     Late,
     Checked(Finding),
 }
@@ -306,7 +307,11 @@ async fn carry(wire: Rc<Wire>, mut job: Job) -> Done {
                 kind: ErrorKind::Deadline(Duration::ZERO),
                 outcome: job.written.outcome(),
             };
-            (Err(fault), Done::Late)
+            let done = match job.fair {
+                true => Done::Late,
+                false => Done::Suspicious,
+            };
+            (Err(fault), done)
         }
     };
     // An error means that the caller went away at this moment.

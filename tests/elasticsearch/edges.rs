@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
 use everlink::policy::Force;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::library::{Library, SOON, TestResult};
@@ -129,5 +130,32 @@ async fn a_request_waits_for_a_resting_node_while_the_breaker_of_another_is_open
     let error = sent.expect_err("all are open");
     assert!(matches!(error.kind(), ErrorKind::CircuitOpen(_)), "{error}");
     assert!(began.elapsed() < Duration::from_secs(5));
+    Ok(())
+}
+
+#[actix::test]
+async fn a_node_is_not_blamed_for_a_request_that_waited_for_most_of_its_time() -> TestResult {
+    let node = Scripted::start(|_| Reply::Slowly(Duration::from_millis(1000)))?;
+    let mut settings = settings(&[&node]);
+    settings.limits.in_flight = 1;
+    settings.node_failure_threshold = 1;
+    let library = Library::ready(settings).await;
+    let limit = Duration::from_millis(1400);
+    let sent = (0..2).map(|_| library.client.send(Request::post("/a").timeout(limit)));
+    let mut sent = join_all(sent).await;
+    assert_eq!(sent.remove(0)?.status(), 200);
+    let error = sent.remove(0).expect_err("too late");
+    assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+    // It is looked at, and is well.
+    let mut wait = Wait::up_to(SOON, "a check");
+    while node.checks().len() < 2 {
+        wait.again(node.checks().len()).await?;
+    }
+    library.client.send(Request::post("/a")).await?;
+    assert_eq!(library.names(node.port()), ["connecting", "connected"]);
+    // One that had its time is another matter.
+    let short = Request::post("/a").timeout(Duration::from_millis(200));
+    library.client.send(short).await.expect_err("too slow");
+    library.told("disconnected", 1).await;
     Ok(())
 }
