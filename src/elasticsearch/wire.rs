@@ -16,6 +16,7 @@ use http_body::{Frame, SizeHint};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::elasticsearch::error::{ErrorKind, Outcome};
 use crate::elasticsearch::request::{Method, Request};
@@ -148,6 +149,10 @@ impl Wire {
         written: &Written,
     ) -> Result<Response, Fault> {
         let prepared = self.prepare(request, written)?;
+        // With several threads the driver may ask for the body while this looks whether it did.
+        if Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread {
+            written.set(true);
+        }
         let answered = match self.client.execute(prepared).await {
             Ok(answered) => answered,
             Err(error) => {
@@ -383,3 +388,6 @@ impl Resolve for Resolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
