@@ -49,7 +49,7 @@ struct Chosen {
     room: OwnedSemaphorePermit,
 }
 
-/// Carries a request out; `began` is when the caller made it.
+/// Carries out a request that was checked and has its place; `began` is when the caller made it.
 ///
 /// # Errors
 /// See [`ErrorKind`].
@@ -59,8 +59,6 @@ pub(super) async fn call(
     written: &Written,
     began: Instant,
 ) -> Result<Response> {
-    request.check()?;
-    let _place = shared.admit(request.weight())?;
     let limit = request
         .deadline()
         .unwrap_or(shared.settings().timeouts.request);

@@ -93,10 +93,16 @@ impl ElasticClient {
     /// The same for a request that was made before.
     pub(super) async fn send_since(&self, request: Request, began: Instant) -> Result<Response> {
         let verb = request.verb();
+        // Here, so that those on their way to the arbiter are bounded, too.
+        let admitted = request
+            .check()
+            .and_then(|()| self.shared.admit(request.weight()));
+        let place = admitted.map_err(|error| error.of(&verb))?;
         let (answer, answered) = oneshot::channel();
         let written = Written::default();
         let order = Order::Carry {
             request,
+            place,
             began,
             written: written.clone(),
             answer,

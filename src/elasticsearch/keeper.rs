@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::elasticsearch::call::call;
-use crate::elasticsearch::cluster::Shared;
+use crate::elasticsearch::cluster::{Place, Shared};
 use crate::elasticsearch::error::Result;
 use crate::elasticsearch::members::Members;
 use crate::elasticsearch::request::Request;
@@ -30,6 +30,7 @@ const FAR: Duration = Duration::from_secs(24 * 3600);
 pub(super) enum Order {
     Carry {
         request: Request,
+        place: Place,
         began: Instant,
         written: Written,
         answer: oneshot::Sender<Result<Response>>,
@@ -57,6 +58,7 @@ pub(super) async fn keep(
         match order {
             Order::Carry {
                 request,
+                place,
                 began,
                 written,
                 mut answer,
@@ -68,6 +70,8 @@ pub(super) async fn keep(
                         Either::Left(_) => return,
                         Either::Right((done, _)) => done,
                     };
+                    // Before the caller goes on.
+                    drop(place);
                     // An error means that the caller went away at this moment.
                     drop(answer.send(done.map_err(|error| error.of(&request.verb()))));
                 });
@@ -180,7 +184,10 @@ async fn sniff(shared: Arc<Shared>, members: Weak<Members>) {
         due = Instant::now() + sniff.interval;
         let request = Request::get(sniffed::PATH);
         let written = Written::default();
-        let asked = call(&shared, &request, &written, Instant::now());
+        let asked = async {
+            let _place = shared.admit(request.weight())?;
+            call(&shared, &request, &written, Instant::now()).await
+        };
         // Under other settings others are to be asked, at once.
         let answer = match select(pin!(asked), pin!(replaced(&shared, &settings))).await {
             Either::Left((answer, _)) => answer,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
 use everlink::policy::Force;
 use futures_util::future::join_all;
+use futures_util::poll;
 use tokio::time::Instant;
 
 use crate::library::{Library, SOON, TestResult};
@@ -157,5 +158,29 @@ async fn a_node_is_not_blamed_for_a_request_that_waited_for_most_of_its_time() -
     let short = Request::post("/a").timeout(Duration::from_millis(200));
     library.client.send(short).await.expect_err("too slow");
     library.told("disconnected", 1).await;
+    Ok(())
+}
+
+#[actix::test]
+async fn what_is_on_its_way_to_the_arbiter_is_bounded_too() -> TestResult {
+    let node = Scripted::start(|_| Reply::ok())?;
+    let mut settings = settings(&[&node]);
+    settings.limits.requests = 2;
+    let library = Library::ready(settings).await;
+    let send = || Box::pin(library.client.send(Request::post("/a").body("{}")));
+    let (mut first, mut second, mut third) = (send(), send(), send());
+    // The arbiter is this thread: it gets no turn between them.
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    assert_eq!(library.client.statistics().requests, 2);
+    let error = third.as_mut().await.expect_err("no room");
+    assert!(
+        matches!(error.kind(), ErrorKind::QueueFull { requests: 2, .. }),
+        "{error}"
+    );
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.to_string().starts_with("POST"), "{error}");
+    first.await?;
+    second.await?;
+    library.until(|it| it.requests == 0 && it.bytes == 0).await;
     Ok(())
 }
