@@ -1,7 +1,9 @@
 //! Faults, as seats see them: each heals, and none costs more than what was in flight.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use everlink::redis::{Client, Error, Outcome, cmd};
 
@@ -123,6 +125,30 @@ async fn a_killed_primary_heals_on_every_seat() -> TestResult {
     connections.dedup();
     assert_eq!(connections.len(), 3);
     loads.iter().for_each(Load::stop);
+    Ok(())
+}
+
+#[actix::test]
+async fn the_shared_connection_is_asked_whether_it_lives_before_a_seat_relies_on_it() -> TestResult
+{
+    let server = server().await;
+    let application = Application::ready(serving(&server)).await?;
+    let (worker, client) = Worker::seated(&application).await;
+    let load = Load::start(&worker, &client, own_keys(0)).await;
+    load.goes_on(50).await?;
+    let pid = server.pid()?.to_string();
+    let mut killed = Command::new("kill").args(["-9", &pid]).spawn()?;
+    // Meanwhile the router's thread stands still. When it goes on, it hears that the seat has lost
+    // its connection before it looks at its own.
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(killed.wait()?.success());
+    application.told("reconnecting", 2).await;
+    server.restart().await?;
+    load.goes_on(50).await?;
+    let errors = load.errors();
+    assert!(errors.len() <= 3, "one for each caller: {errors:?}");
+    load.stop();
+    drop(worker);
     Ok(())
 }
 

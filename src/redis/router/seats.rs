@@ -8,6 +8,7 @@
 //! lost as well.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
@@ -15,15 +16,18 @@ use futures_util::future::join_all;
 
 use crate::endpoint::Endpoint;
 use crate::link::Stop;
+use crate::redis::command::cmd;
 use crate::redis::handoff::{News, NodeNews};
 use crate::redis::router::host::{Furnish, Furnished, Host, HostEnded, HostId};
-use crate::redis::router::node::{NodeLink, Order};
+use crate::redis::router::node::{Node, NodeLink, Order};
+use crate::redis::router::questions::ask;
 use crate::redis::router::router::{Core, Router, Topology};
 use crate::redis::router::seat_book::{LeaveSeat, TakeSeat};
 use crate::redis::seat::Seat;
 
 /// How long a seat's link may be lost before its calls go over the shared one, though it is not
-/// known yet whether the attempt to come back succeeds: it may hang, or wait for the governor.
+/// known yet whether the attempt to come back succeeds: it may hang, or wait for the governor. And
+/// how long the shared one may take to show that it lives.
 const LOST_FOR_LONG: Duration = Duration::from_millis(200);
 
 /// The seats of a client, as its router knows them.
@@ -135,15 +139,33 @@ impl<T: Topology> Router<T> {
     /// it now.
     pub(super) fn seat_news(&mut self, news: &NodeNews, ctx: &mut Context<Self>) {
         match news.news {
-            News::Up | News::Down => self.lead_seat(&news.endpoint, news.seat),
+            News::Up => self.lead_seat(&news.endpoint, news.seat),
+            News::Down => self.fall_back(news.endpoint.clone(), news.seat, ctx),
             News::Lost => {
                 let (endpoint, seat) = (news.endpoint.clone(), news.seat);
-                ctx.run_later(LOST_FOR_LONG, move |router, _| {
-                    router.lead_seat(&endpoint, seat);
+                ctx.run_later(LOST_FOR_LONG, move |router, ctx| {
+                    router.fall_back(endpoint, seat, ctx);
                 });
             }
             News::Quiet => {}
         }
+    }
+
+    /// Leads a seat to the shared connection, after that was asked whether it lives: if the node is
+    /// gone it may not have noticed yet, and what is written to it would be of unknown outcome.
+    fn fall_back(&mut self, endpoint: Endpoint, seat: Seat, ctx: &mut Context<Self>) {
+        let node = self.core.nodes.get(&endpoint);
+        let leaves = |node: &&Node| node.seats.get(&seat).is_some_and(|link| link.open);
+        let Some(node) = node.filter(leaves) else {
+            return;
+        };
+        if !node.main.lane.is_up() {
+            self.lead_seat(&endpoint, seat);
+            return;
+        }
+        let asked = ask(Arc::clone(&node.main.lane), cmd("PING"), LOST_FOR_LONG);
+        let asked = async move { asked.await.is_ok() }.into_actor(self);
+        ctx.spawn(asked.map(move |_, router, _| router.lead_seat(&endpoint, seat)));
     }
 
     fn lead_seat(&mut self, endpoint: &Endpoint, seat: Seat) {
