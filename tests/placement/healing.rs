@@ -140,6 +140,7 @@ async fn the_shared_connection_is_asked_whether_it_lives_before_a_seat_relies_on
     let mut killed = Command::new("kill").args(["-9", &pid]).spawn()?;
     // Meanwhile the router's thread stands still. When it goes on, it hears that the seat has lost
     // its connection before it looks at its own.
+    #[expect(clippy::disallowed_methods, reason = "this thread is to stand still")]
     std::thread::sleep(Duration::from_millis(700));
     assert!(killed.wait()?.success());
     application.told("reconnecting", 2).await;
