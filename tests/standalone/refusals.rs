@@ -201,6 +201,15 @@ async fn a_script_whose_own_error_begins_like_a_servers_is_not_run_again() -> Te
         let error = application
             .error(cmd("EVAL").arg(script).arg((1, &key, *text)))
             .await;
+        if error
+            .to_string()
+            .contains("attempt to concatenate local 'err'")
+        {
+            eprintln!(
+                "NOT RUN: scripts of this server cannot throw an error of their own (before 7.0)"
+            );
+            continue;
+        }
         assert_eq!(error.code(), text.split(' ').next(), "{error:?}");
         assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
         let runs: u32 = application.client.query(cmd("GET").arg(&key)).await?;
