@@ -5,6 +5,8 @@
 //! a new connection starts only after the old one has ended; attempts reset only after stable
 //! uptime; a timer or a child of an older generation changes nothing.
 
+mod signals;
+
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -14,58 +16,8 @@ use crate::exit::{Cause, CauseKind, Class};
 use crate::link::settings::LinkSettings;
 use crate::policy::CrashLog;
 
-/// Counts the connections of a link, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Generation(pub(crate) u64);
-
-impl Generation {
-    /// The number.
-    pub fn get(self) -> u64 {
-        self.0
-    }
-}
-
-/// Counts the waits of a link: a timer that belongs to an earlier wait changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Epoch(u64);
-
-/// What a link is told.
-#[derive(Debug, Clone)]
-pub(crate) enum Input {
-    Start,
-    Stop,
-    ReconnectNow,
-    Reconfigured,
-    ChildReady(Generation),
-    ChildUnhealthy(Generation, Cause),
-    ChildExit(Generation, Cause),
-    Timer(Timer),
-}
-
-/// What a link waits for. Each names the generation or epoch it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timer {
-    Connect(Generation),
-    Stable(Generation),
-    Kill(Generation),
-    Backoff(Epoch),
-    Probe(Epoch),
-}
-
-/// What the link wants done, in order.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
-    /// Start a connection actor of this generation and arm its connect deadline.
-    Spawn(Generation),
-    /// Ask it to end: after finishing what is in flight, or at once.
-    Close {
-        drain: bool,
-    },
-    /// Drop it where it stands.
-    Abort,
-    Arm(Timer, Duration),
-    Emit(EventKind),
-}
+pub use signals::Generation;
+pub(crate) use signals::{Action, Epoch, Input, Timer};
 
 #[derive(Debug, Clone, PartialEq)]
 enum State {
