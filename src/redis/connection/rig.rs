@@ -164,6 +164,12 @@ pub(crate) fn incr_wire(key: &str) -> Vec<u8> {
     cmd("INCR").arg(key).wire().to_vec()
 }
 
+/// Lets everything run that can. In paused time this is exact: the clock moves on by this millisecond
+/// only when nobody has anything left to do.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
 /// Reads exactly this.
 pub(crate) async fn expect(peer: &mut DuplexStream, bytes: &[u8]) {
     let mut read = vec![0; bytes.len()];

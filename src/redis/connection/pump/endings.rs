@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::exit::CauseKind;
 use crate::redis::command::cmd;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
 use crate::redis::error::{Error, ErrorKind, Outcome};
 use crate::redis::handoff::Reason;
 use crate::redis::request::Answer;
@@ -28,10 +28,6 @@ async fn error(answer: oneshot::Receiver<Answer>) -> Error {
 
 async fn value(answer: oneshot::Receiver<Answer>) -> Value {
     soon(answer).await.expect("answered").expect("a value")
-}
-
-async fn settle() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use crate::redis::connection::exchange::Exchange;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
 use crate::redis::error::Outcome;
 use crate::redis::value::Value;
 
@@ -91,7 +91,7 @@ async fn what_the_stream_took_counts_as_perhaps_sent() {
         let (stream, peer) = Keeping::new(5);
         let running = rig.run(Exchange::new(stream, rig.config.limits));
         let answer = rig.send("k");
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        settle().await;
         drop(peer);
         running.end.await.expect("no panic");
         let lost = answer.await.expect("answered").expect_err("lost");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::redis::connection::exchange::Exchange;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
 use crate::redis::error::Outcome;
 
 /// A stream with a defect: it takes what is written, and panics when told to.
@@ -54,7 +54,7 @@ async fn a_panic_settles_everything() {
         let stream = Box::new(Defective(ours, Rc::clone(&defect)));
         let running = rig.run(Exchange::new(stream, rig.config.limits));
         let [a, b] = [rig.send("a"), rig.send("b")];
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        settle().await;
         defect.set(true);
         let _wakes = rig.send_with("c", Duration::from_secs(1), |_| {});
         assert!(running.end.await.expect_err("a defect").is_panic());

@@ -1,4 +1,5 @@
-//! How requests and replies flow, and how a silent peer is found.
+//! How requests and replies flow, and how a silent peer is found. All time here is paused: a sleep moves
+//! the clock, and waits for nothing.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::exit::CauseKind;
 use crate::redis::command::cmd;
 use crate::redis::config::{Health, InFlight};
 use crate::redis::connection::pump::Pump;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::News;
 use crate::redis::value::Value;
@@ -39,7 +40,7 @@ async fn replies_split_at_any_byte_reach_their_requests() {
                 expect(&mut peer, &incr_wire(key)).await;
             }
             say(&mut peer, &stream[..cut]).await;
-            tokio::time::sleep(ms(1)).await;
+            settle().await;
             say(&mut peer, &stream[cut..]).await;
             let mut got = Vec::new();
             for answer in answers {
@@ -126,7 +127,7 @@ async fn a_short_deadline_behind_a_full_connection_is_kept() {
         let _first = rig.send("first");
         expect(&mut peer, &incr_wire("first")).await;
         let _waits = rig.send("waits");
-        tokio::time::sleep(ms(1)).await;
+        settle().await;
         let began = Instant::now();
         let short = rig.send_with("short", ms(20), |_| {});
         let error = soon(short).await.expect("answered").expect_err("late");
@@ -161,7 +162,7 @@ async fn what_is_in_flight_stays_within_its_bounds() {
         let wire = incr_wire("k");
         for _ in 0..3 {
             let mut seen = vec![0; 4096];
-            tokio::time::sleep(ms(1)).await;
+            settle().await;
             let read = peer.read(&mut seen).await.expect("readable");
             assert_eq!(read, 3 * wire.len());
             say(&mut peer, b":1\r\n:1\r\n:1\r\n").await;
