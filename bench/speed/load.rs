@@ -211,11 +211,13 @@ where
         })
         .collect();
     let time = Duration::from_secs_f64(order.seconds);
+    // Warm-up: caches, buffers and the sizes of batches find their level.
     tokio::time::sleep(time / 4).await;
     // The callers of this thread stand still for a moment; the others are not measured yet.
     share.gate.warm.wait();
     share.gate.measuring.store(true, Ordering::Relaxed);
     let (began, cpu, seen) = (Instant::now(), usage::own(), Seen::now(&order.pids));
+    // The time over which calls are counted.
     tokio::time::sleep(time).await;
     let cpu = usage::own() - cpu;
     let elapsed = began.elapsed();
@@ -262,7 +264,7 @@ impl<P: Peer> Caller<P> {
         let mut made = 0u64;
         while !self.over.load(Ordering::Relaxed) {
             let measuring = self.measuring.load(Ordering::Relaxed);
-            let began = (made % self.timed == 0).then(Instant::now);
+            let began = made.is_multiple_of(self.timed).then(Instant::now);
             let size = self.peer.call(self.call, &self.key, &value).await?;
             made += 1;
             if let Some(expected) = self.call.expected()

@@ -29,6 +29,7 @@ impl Holdings {
     /// There is no `/proc`.
     pub(crate) async fn take() -> Result<Self> {
         let before = wake_ups()?;
+        // What is counted is what wakes up in this time.
         tokio::time::sleep(WATCHED).await;
         let wake_ups = wake_ups()?.saturating_sub(before);
         let status = fs::read_to_string("/proc/self/status")?;

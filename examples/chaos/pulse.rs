@@ -26,6 +26,7 @@ impl Pulse {
         let beating = actix::spawn(async move {
             loop {
                 let due = Instant::now() + BEAT;
+                // How late this timer fires is what is measured.
                 tokio::time::sleep_until(due).await;
                 let late = due.elapsed();
                 if late > NOTED {

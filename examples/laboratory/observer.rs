@@ -53,6 +53,7 @@ impl Observer {
             let mut client = self.cluster.nodes()[node].connect().await?;
             loop {
                 match client.command(&["SET", &cell.probe, "1"]).await? {
+                    // A server does not tell when it begins to serve: it is asked at this pace.
                     Reply::Error(_) => tokio::time::sleep(LOOK_EVERY).await,
                     _ => return Ok(()),
                 }

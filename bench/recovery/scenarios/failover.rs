@@ -78,6 +78,7 @@ async fn promotion(replica: &RedisServer) -> Result<Duration> {
         if role.is_some_and(|role| role != "slave") {
             return Ok(now());
         }
+        // The pace of asking: it is the precision of what is measured.
         sleep(Duration::from_millis(1)).await;
     }
     Err(Failure::new("the replica was not promoted"))

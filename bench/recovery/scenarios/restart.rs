@@ -61,6 +61,7 @@ async fn first_accept(port: u16) -> Duration {
         .await
         .is_err()
     {
+        // The pace of asking: it is the precision of what is measured.
         sleep(Duration::from_millis(1)).await;
     }
     now()

@@ -47,6 +47,7 @@ pub(super) async fn measure(clients: usize, nodes: usize, checked: bool) -> Resu
     let (heap, resident) = (began.heap(), began.resident());
     let before = fleet.asked().await?;
     let idle = Gauge::now();
+    // What is measured is what happens in this time.
     tokio::time::sleep(LOOK_ON).await;
     let cpu = idle.cpu_ms() / LOOK_ON.as_secs_f64();
     let after = fleet.asked().await?;

@@ -98,6 +98,7 @@ async fn through_a_client(nodes: usize) -> Result<Client> {
     let (ready_s, ready_cpu_ms) = (began.seconds(), began.cpu_ms());
     let before = fleet.asked().await?;
     let began = Gauge::now();
+    // What is measured is what happens in this time.
     tokio::time::sleep(LOOK_ON).await;
     let cpu = began.cpu_ms();
     let asked = fleet.asked().await?.topologies - before.topologies;

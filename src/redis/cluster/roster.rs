@@ -165,7 +165,7 @@ mod tests {
     }
 
     /// Any instant will do: only differences count.
-    #[allow(clippy::disallowed_methods, reason = "no other way to make an instant")]
+    #[expect(clippy::disallowed_methods, reason = "no other way to make an instant")]
     fn start() -> Instant {
         static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
         *START
