@@ -68,7 +68,13 @@ pub mod websocket;
 struct Readme;
 
 /// So does that of the document on other kinds of links.
-#[cfg(all(doctest, feature = "mysql", feature = "redis", feature = "websocket"))]
+#[cfg(all(
+    doctest,
+    feature = "elasticsearch",
+    feature = "mysql",
+    feature = "redis",
+    feature = "websocket"
+))]
 #[doc = include_str!("../docs/backends.md")]
 struct Backends;
 

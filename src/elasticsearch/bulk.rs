@@ -171,7 +171,9 @@ impl BulkAnswer {
         self.items.iter().all(BulkItem::is_success)
     }
 
-    /// The writes that failed, each with its place in the [`Bulk`].
+    /// The writes that failed, each with its place in the [`Bulk`]. So counts the deletion of a
+    /// document that is not there, with status 404, as it does alone; the server's own `errors`
+    /// leaves it out.
     pub fn failed(&self) -> impl Iterator<Item = (usize, &BulkItem)> {
         let items = self.items.iter().enumerate();
         items.filter(|(_, item)| !item.is_success())

@@ -155,6 +155,11 @@ impl ElasticClient {
         found
     }
 
+    /// The registry that tells the events of the links: subscribe there.
+    pub fn registry(&self) -> &Addr<Registry> {
+        self.members.registry()
+    }
+
     /// How many nodes are up, and how many requests are under way.
     pub fn statistics(&self) -> Statistics {
         self.shared.statistics()

@@ -70,6 +70,10 @@ impl Members {
         self.lock().iter().map(|it| it.link.clone()).collect()
     }
 
+    pub(super) fn registry(&self) -> &Addr<Registry> {
+        &self.registry
+    }
+
     /// The name of a link that is parked.
     pub(super) fn any_parked(&self) -> Option<LinkName> {
         let links = self.lock();

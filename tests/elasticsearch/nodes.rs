@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use everlink::elasticsearch::{Colour, ErrorKind, Outcome, Request};
+use everlink::elasticsearch::{Colour, ElasticClient, ErrorKind, Outcome, Request};
 use everlink::exit::{Cause, CauseKind};
+use everlink::registry::Snapshot;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -171,6 +172,17 @@ async fn one_node_has_so_many_requests_at_once_and_the_others_wait_their_turn() 
         wait.again(node.asked().len()).await?;
     }
     assert_eq!(library.client.statistics().requests, 3);
+    Ok(())
+}
+
+#[actix::test]
+async fn a_client_that_was_given_no_registry_has_one_to_subscribe_to() -> TestResult {
+    let node = Scripted::start(|_| Reply::ok())?;
+    let client = ElasticClient::open(settings(&[&node]))?;
+    client.ready(SOON).await?;
+    let links = client.registry().send(Snapshot).await?;
+    let names: Vec<_> = links.iter().map(|it| it.link.to_string()).collect();
+    assert_eq!(names, [format!("elasticsearch/127.0.0.1:{}", node.port())]);
     Ok(())
 }
 
