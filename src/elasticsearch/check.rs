@@ -108,7 +108,7 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             retry_after: None,
             node: Endpoint::tcp("h", 1),
-            by_parts: false,
+            target: Request::get(PATH).target().clone(),
         };
         judge(&response, at_least).err().map(|cause| cause.kind())
     }

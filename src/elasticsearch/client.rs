@@ -126,8 +126,7 @@ impl ElasticClient {
         let request = bulk.into_request();
         let verb = request.verb();
         let response = self.send(request).await?;
-        let response = response.into_result().map_err(|error| error.of(&verb))?;
-        let written: WrittenBulk = response.json().map_err(|error| error.of(&verb))?;
+        let written: WrittenBulk = response.into_result()?.json()?;
         written.into_answer(len).ok_or_else(|| {
             let kind = ErrorKind::Json("not one item for each write".into());
             Error::new(kind, Outcome::Answered).of(&verb)

@@ -100,8 +100,7 @@ const APIS: [&str; 45] = [
 /// ```
 #[derive(Clone)]
 pub struct Request {
-    method: Method,
-    path: Arc<str>,
+    target: Target,
     body: Bytes,
     lines: bool,
     idempotent: bool,
@@ -112,9 +111,9 @@ impl Request {
     /// A request without a body. The path may have a query; special characters in either stand as
     /// `%2F`. It is appended to the URL of the node, and never leads to another host.
     pub fn new(method: Method, path: impl AsRef<str>) -> Self {
+        let path = path.as_ref().into();
         Self {
-            method,
-            path: path.as_ref().into(),
+            target: Target { method, path },
             body: Bytes::new(),
             lines: false,
             idempotent: false,
@@ -189,27 +188,27 @@ impl Request {
 
     /// The method.
     pub fn method(&self) -> Method {
-        self.method
+        self.target.method
     }
 
     /// Whether it may be repeated.
     pub fn is_idempotent(&self) -> bool {
-        self.idempotent || matches!(self.method, Method::Get | Method::Head)
+        self.idempotent || matches!(self.target.method, Method::Get | Method::Head)
     }
 
     /// Method and API, for people: no index, no document, no query is shown. Of an API that is
     /// not among the usual ones only the method: its name may be that of a document.
     pub fn verb(&self) -> String {
-        let path = self.path.split(['?', '#']).next().unwrap_or_default();
-        let api = path.split('/').rfind(|part| APIS.contains(part));
-        match api {
-            Some(api) => format!("{} {api}", self.method.as_str()),
-            None => self.method.as_str().to_owned(),
-        }
+        self.target.verb()
+    }
+
+    /// What its answer should remember of it.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     pub(super) fn path(&self) -> &str {
-        self.path.trim_start_matches('/')
+        self.target.path.trim_start_matches('/')
     }
 
     pub(super) fn content(&self) -> &Bytes {
@@ -227,28 +226,22 @@ impl Request {
         self.timeout
     }
 
-    /// It may be carried out in part, and then be answered by an error.
-    pub(super) fn is_by_parts(&self) -> bool {
-        let path = self.path.split('?').next().unwrap_or_default();
-        let path = path.trim_end_matches('/');
-        path.ends_with("_by_query") || path.ends_with("_reindex")
-    }
-
     /// What it takes in memory, about.
     pub(super) fn weight(&self) -> usize {
-        self.body.len() + self.path.len()
+        self.body.len() + self.target.path.len()
     }
 
     /// Whether it can be sent at all.
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |why: &str| Err(Error::not_sent(ErrorKind::Request(why.into())));
-        if self.path.contains(|c: char| c.is_control() || c == ' ') {
+        let path = &self.target.path;
+        if path.contains(|c: char| c.is_control() || c == ' ') {
             return wrong("a path must have no spaces and no control characters");
         }
-        if self.path.contains(['#', '\\']) {
+        if path.contains(['#', '\\']) {
             return wrong("a path must have no # and no backslash; write %23 and %5C");
         }
-        let path = self.path.split('?').next().unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
         let dots = |part: &str| {
             matches!(
                 part.to_ascii_lowercase().as_str(),
@@ -262,6 +255,32 @@ impl Request {
             return wrong("a timeout must be longer than zero");
         }
         Ok(())
+    }
+}
+
+/// Method and path, without the body.
+#[derive(Clone)]
+pub(super) struct Target {
+    method: Method,
+    path: Arc<str>,
+}
+
+impl Target {
+    /// As [`Request::verb`].
+    pub(super) fn verb(&self) -> String {
+        let path = self.path.split(['?', '#']).next().unwrap_or_default();
+        let api = path.split('/').rfind(|part| APIS.contains(part));
+        match api {
+            Some(api) => format!("{} {api}", self.method.as_str()),
+            None => self.method.as_str().to_owned(),
+        }
+    }
+
+    /// It may be carried out in part, and then be answered by an error.
+    pub(super) fn is_by_parts(&self) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let path = path.trim_end_matches('/');
+        path.ends_with("_by_query") || path.ends_with("_reindex")
     }
 }
 

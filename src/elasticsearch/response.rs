@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::elasticsearch::error::{Error, ErrorKind, Outcome, Result};
+use crate::elasticsearch::request::Target;
 use crate::endpoint::Endpoint;
 
 /// An answer, whatever its status: 404 and 409 are answers too.
@@ -20,8 +21,8 @@ pub struct Response {
     pub(super) body: Bytes,
     pub(super) retry_after: Option<Duration>,
     pub(super) node: Endpoint,
-    /// What it answers may be carried out in part.
-    pub(super) by_parts: bool,
+    /// What was asked.
+    pub(super) target: Target,
 }
 
 impl Response {
@@ -63,7 +64,8 @@ impl Response {
                 error.line(),
                 error.column()
             );
-            Error::new(ErrorKind::Json(place.into()), Outcome::Answered).at(&self.node)
+            let error = Error::new(ErrorKind::Json(place.into()), Outcome::Answered);
+            error.at(&self.node).of(&self.target.verb())
         })
     }
 
@@ -88,7 +90,7 @@ impl Response {
             #[serde(rename = "failures")]
             _failures: IgnoredAny,
         }
-        self.by_parts || serde_json::from_slice::<Done>(&self.body).is_ok()
+        self.target.is_by_parts() || serde_json::from_slice::<Done>(&self.body).is_ok()
     }
 
     /// Itself if its status is a success, else an error: *refused* for 400 to 499, *unknown* for
@@ -108,8 +110,9 @@ impl Response {
             400..500 if !self.may_be_partial() => Outcome::Refused,
             _ => Outcome::Unknown,
         };
-        let node = self.node.clone();
-        Err(Error::new(ErrorKind::Status(self), outcome).at(&node))
+        let (node, verb) = (self.node.clone(), self.target.verb());
+        let error = Error::new(ErrorKind::Status(self), outcome);
+        Err(error.at(&node).of(&verb))
     }
 }
 
@@ -143,6 +146,7 @@ impl fmt::Debug for Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::elasticsearch::request::Request;
 
     fn response(status: u16, body: &'static str) -> Response {
         Response {
@@ -150,7 +154,7 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             retry_after: None,
             node: Endpoint::tcp("h", 9200),
-            by_parts: false,
+            target: Request::put("/p/_doc/hunter2").target().clone(),
         }
     }
 
@@ -161,7 +165,7 @@ mod tests {
         assert_eq!(error.outcome(), Outcome::Refused);
         assert_eq!(
             error.to_string(),
-            "h:9200: answered with 400 (mapper_parsing_exception) (refused)"
+            "PUT _doc at h:9200: answered with 400 (mapper_parsing_exception) (refused)"
         );
         let odd = response(500, r#"{"error":{"type":"hunter2 was bad"}}"#);
         assert_eq!(odd.error_type(), None);

@@ -174,7 +174,7 @@ impl Wire {
             body,
             retry_after,
             node: self.endpoint.clone(),
-            by_parts: request.is_by_parts(),
+            target: request.target().clone(),
         })
     }
 

@@ -117,7 +117,10 @@ async fn every_status_is_an_answer_and_into_result_says_what_it_means() -> TestR
         assert_eq!(response.status(), status);
         let error = response.into_result().expect_err("no success");
         assert_eq!(error.outcome(), outcome, "{error}");
-        assert!(error.to_string().contains("some_exception"), "{error}");
+        let shown = error.to_string();
+        let place = format!("PUT at 127.0.0.1:{}: answered with {status}", node.port());
+        assert!(shown.starts_with(&place), "{shown}");
+        assert!(shown.contains("some_exception"), "{shown}");
     }
     // A redirect is not followed.
     assert_eq!(
