@@ -5,6 +5,7 @@
 mod answers;
 #[path = "elasticsearch/edges.rs"]
 mod edges;
+mod heard;
 #[path = "elasticsearch/library.rs"]
 mod library;
 #[path = "elasticsearch/losses.rs"]

@@ -7,6 +7,7 @@ mod breaker;
 mod dropped;
 #[path = "mysql/faults.rs"]
 mod faults;
+mod heard;
 #[path = "mysql/load.rs"]
 mod load;
 #[path = "mysql/parked.rs"]

@@ -157,7 +157,7 @@ async fn refused_credentials_fail_the_request_and_park_the_link() -> TestResult 
     let not_ready = library.client.ready(SOON).await.expect_err("parked");
     assert!(not_ready.to_string().contains("denied"), "{not_ready}");
     let expected = ["connecting", "connected", "disconnected", "gave_up"];
-    assert_eq!(library.names(node.port()), expected);
+    assert_eq!(library.names_at(node.port()), expected);
 
     // The right ones now: by a new configuration, on another port.
     let other = Scripted::start(|_| Reply::ok())?;
@@ -181,7 +181,7 @@ async fn wrong_credentials_park_the_link_at_the_first_attempt() -> TestResult {
         let library = Library::open(settings(&[&node])).await;
         library.told("gave_up", 1).await;
         let expected = ["connecting", "connect_failed", "gave_up"];
-        assert_eq!(library.names(node.port()), expected);
+        assert_eq!(library.names_at(node.port()), expected);
         assert_eq!(node.checks().len(), 1);
     }
     Ok(())
@@ -294,7 +294,7 @@ async fn an_answer_larger_than_the_limit_is_an_error_and_the_node_stays() -> Tes
         assert_eq!(error.outcome(), Outcome::Answered);
     }
     assert_eq!(library.client.statistics().up, 1);
-    assert_eq!(library.names(node.port()), ["connecting", "connected"]);
+    assert_eq!(library.names_at(node.port()), ["connecting", "connected"]);
     Ok(())
 }
 

@@ -89,7 +89,7 @@ async fn nothing_spins_while_a_check_takes_long_or_a_node_drains() -> TestResult
 
     library.client.start().await;
     library.client.ready(SOON).await?;
-    let names = library.names(node.port());
+    let names = library.names_at(node.port());
     let lost = names.iter().filter(|it| **it == "disconnected").count();
     node.script(|_| Reply::Hang);
     let before = computed();
@@ -153,7 +153,7 @@ async fn a_node_is_not_blamed_for_a_request_that_waited_for_most_of_its_time() -
         wait.again(node.checks().len()).await?;
     }
     library.client.send(Request::post("/a")).await?;
-    assert_eq!(library.names(node.port()), ["connecting", "connected"]);
+    assert_eq!(library.names_at(node.port()), ["connecting", "connected"]);
     // One that had its time is another matter.
     let short = Request::post("/a").timeout(Duration::from_millis(200));
     library.client.send(short).await.expect_err("too slow");

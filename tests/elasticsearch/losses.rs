@@ -85,7 +85,7 @@ async fn a_node_is_out_after_three_losses_in_a_row_and_is_probed_back_in() -> Te
     let library = Library::ready(settings(&[&broken, &well])).await;
     for _ in 0..20 {
         library.client.send(Request::get("/a")).await?;
-        if library.names(broken.port()).contains(&"disconnected") {
+        if library.names_at(broken.port()).contains(&"disconnected") {
             break;
         }
     }
@@ -105,7 +105,7 @@ async fn a_node_is_out_after_three_losses_in_a_row_and_is_probed_back_in() -> Te
     library.client.send(Request::get("/a")).await?;
     assert_eq!(broken.asked().len(), 4);
     assert_eq!(
-        library.names(broken.port())[2..],
+        library.names_at(broken.port())[2..],
         ["disconnected", "reconnecting", "connecting", "reconnected"]
     );
     Ok(())
@@ -126,7 +126,7 @@ async fn a_connection_that_was_closed_between_requests_costs_nobody_anything() -
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(node.asked().len(), 20);
-    assert_eq!(library.names(node.port()), ["connecting", "connected"]);
+    assert_eq!(library.names_at(node.port()), ["connecting", "connected"]);
     Ok(())
 }
 

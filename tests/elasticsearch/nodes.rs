@@ -53,7 +53,7 @@ async fn with_one_of_three_nodes_dead_every_request_succeeds() -> TestResult {
     for _ in 0..3 {
         library.client.send(Request::get("/a")).await?;
     }
-    let names = library.names(nodes[1].port());
+    let names = library.names_at(nodes[1].port());
     assert_eq!(names[..3], ["connecting", "connected", "disconnected"]);
     assert_eq!(names.last(), Some(&"reconnected"));
     Ok(())
@@ -205,7 +205,7 @@ async fn stopped_it_finishes_what_is_under_way_and_takes_no_more() -> TestResult
         .expect_err("stopped");
     assert!(matches!(error.kind(), ErrorKind::Stopped), "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent);
-    assert_eq!(library.names(node.port()).last(), Some(&"stopped"));
+    assert_eq!(library.names_at(node.port()).last(), Some(&"stopped"));
     library.client.start().await;
     library.client.ready(SOON).await?;
     library.client.send(Request::get("/a")).await?;

@@ -226,7 +226,7 @@ async fn nodes_die_stand_still_and_restart_and_nothing_is_lost_or_written_twice(
         "{highest} for {}",
         ids.len()
     );
-    let names = library.names(cluster.nodes[2].port());
+    let names = library.names_at(cluster.nodes[2].port());
     assert_eq!(names[..3], ["connecting", "connected", "disconnected"]);
     Ok(())
 }

@@ -1,13 +1,11 @@
 //! An application with a pool, and every event its link told.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Context, Handler};
-use everlink::event::{Event, EventKind};
 use everlink::mysql::{MysqlSettings, Pool};
-use everlink::registry::{Registry, Subscribe};
 
+use crate::heard::Heard;
 use crate::support::mariadb::{MariaDb, is_installed};
 use crate::support::waiting::Wait;
 
@@ -44,22 +42,17 @@ pub(crate) fn settings_on(server: &MariaDb, port: u16) -> MysqlSettings {
 
 pub(crate) struct Shop {
     pub(crate) pool: Pool,
-    events: Arc<Mutex<Vec<Event>>>,
-    _recorder: Addr<Recorder>,
+    heard: Heard,
 }
 
 impl Shop {
     /// Opens a pool and records its events from the first.
     pub(crate) async fn open(settings: MysqlSettings) -> Self {
-        let registry = Registry::start_new();
-        let events = Arc::default();
-        let recorder = Recorder(Arc::clone(&events)).start();
-        let subscribe = Subscribe::new(recorder.clone()).capacity(100_000);
-        registry.send(subscribe).await.expect("the registry lives");
+        let heard = Heard::begin().await;
+        let pool = Pool::open_with(settings, heard.registry());
         Self {
-            pool: Pool::open_with(settings, &registry).expect("valid settings"),
-            events,
-            _recorder: recorder,
+            pool: pool.expect("valid settings"),
+            heard,
         }
     }
 
@@ -69,32 +62,14 @@ impl Shop {
         shop.pool.ready(SOON).await.expect("it comes up");
         shop
     }
+}
 
-    pub(crate) fn events(&self) -> Vec<Event> {
-        let events = self.events.lock();
-        events.unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// What it heard.
+impl Deref for Shop {
+    type Target = Heard;
 
-    /// The names of all events, in their order.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.events()
-            .iter()
-            .map(|event| event.kind.name())
-            .collect()
-    }
-
-    /// Waits until `count` events of this kind were told, and gives the last of them.
-    pub(crate) async fn told(&self, kind: &str, count: usize) -> EventKind {
-        let mut wait = Wait::up_to(SOON, format!("{count} x {kind}"));
-        loop {
-            let events = self.events();
-            let mut found = events.iter().filter(|event| event.kind.name() == kind);
-            if let Some(event) = found.nth(count - 1) {
-                return event.kind.clone();
-            }
-            let seen = events.iter().map(Event::to_string).collect::<Vec<_>>();
-            wait.again(format!("{seen:#?}")).await.expect("told");
-        }
+    fn deref(&self) -> &Heard {
+        &self.heard
     }
 }
 
@@ -120,20 +95,5 @@ pub(crate) async fn until_server(
             return Ok(());
         }
         wait.again(format!("{connections:?}")).await?;
-    }
-}
-
-struct Recorder(Arc<Mutex<Vec<Event>>>);
-
-impl Actor for Recorder {
-    type Context = Context<Self>;
-}
-
-impl Handler<Event> for Recorder {
-    type Result = ();
-
-    fn handle(&mut self, event: Event, _: &mut Context<Self>) {
-        let events = self.0.lock();
-        events.unwrap_or_else(PoisonError::into_inner).push(event);
     }
 }
