@@ -124,6 +124,8 @@ impl OpenSearchCluster {
             "cluster.fault_detection.leader_check.timeout=2s".to_owned(),
             "cluster.fault_detection.follower_check.interval=500ms".to_owned(),
             "cluster.fault_detection.follower_check.timeout=2s".to_owned(),
+            // They look for each other ten times a second, not once.
+            "discovery.find_peers_interval=100ms".to_owned(),
             "cluster.routing.allocation.disk.threshold_enabled=false".to_owned(),
         ];
         let started = Supervised::start(node.folder.path(), "java", &arguments)?;
