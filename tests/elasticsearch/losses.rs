@@ -5,6 +5,7 @@ use std::time::Duration;
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
 use everlink::event::EventKind;
 use everlink::exit::CauseKind;
+use everlink::policy::{Backoff, Jitter};
 use tokio::time::Instant;
 
 use crate::library::{Library, SOON, TestResult};
@@ -69,10 +70,11 @@ async fn a_read_that_was_lost_is_repeated_on_another_node() -> TestResult {
         for _ in 0..6 {
             let response = library.client.send(Request::get("/a")).await;
             assert_eq!(response.expect(name).node().port(), Some(well.port()));
+            library.client.send(Request::head("/a")).await.expect(name);
             let search = Request::post("/a/_search").body("{}").idempotent();
             library.client.send(search).await.expect(name);
         }
-        assert_eq!(well.asked().len(), 12, "{name}");
+        assert_eq!(well.asked().len(), 18, "{name}");
         assert!(!broken.asked().is_empty(), "{name}");
     }
     Ok(())
@@ -108,6 +110,34 @@ async fn a_node_is_out_after_three_losses_in_a_row_and_is_probed_back_in() -> Te
         library.names_at(broken.port())[2..],
         ["disconnected", "reconnecting", "connecting", "reconnected"]
     );
+    Ok(())
+}
+
+#[actix::test]
+async fn a_node_that_does_not_stay_up_is_out_for_twice_as_long_each_time() -> TestResult {
+    // Its checks are answered well, so that it comes back each time; requests are not.
+    let node = Scripted::start(|_| Reply::Reset)?;
+    let mut settings = settings(&[&node]);
+    settings.node_failure_threshold = 1;
+    let first = Duration::from_millis(20);
+    let backoff = Backoff::exponential(first, 2.0)?.jittered(Jitter::None);
+    settings.link.restart = settings.link.restart.with_backoff(backoff);
+    let library = Library::ready(settings).await;
+    let mut delays = Vec::new();
+    for times in 1..=4 {
+        // Not idempotent, so that it costs one failure.
+        let sent = library.client.send(Request::post("/a")).await;
+        sent.expect_err("it is reset");
+        let told = library.told("reconnecting", times).await;
+        let EventKind::Reconnecting { delay, .. } = told else {
+            panic!("another kind");
+        };
+        delays.push(delay);
+        library.told("reconnected", times).await;
+    }
+    let doubled = delays.windows(2).all(|it| it[1] == it[0] * 2);
+    assert!(doubled && delays[0] >= first, "{delays:?}");
+    assert_eq!(node.asked().len(), 4);
     Ok(())
 }
 
