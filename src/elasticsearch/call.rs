@@ -15,7 +15,7 @@ use crate::elasticsearch::request::Request;
 use crate::elasticsearch::response::Response;
 use crate::elasticsearch::rotation::Turn;
 use crate::elasticsearch::wire::{Fault, Written};
-use crate::exit::{Cause, Class};
+use crate::exit::{Cause, CauseKind, Class};
 use crate::link::Pass;
 use crate::policy::Refusal;
 
@@ -38,8 +38,8 @@ pub(super) struct Call<'a> {
     /// The outcome of a try is open: no later one can take that back.
     open: bool,
     last: Option<Error>,
-    /// What a breaker said in this round, and how many of those passed over were so by theirs.
-    refusal: Option<(Refusal, usize)>,
+    /// Those passed over of whom their breakers said no in this round.
+    refused: Vec<(Arc<Node>, Refusal)>,
 }
 
 /// A node that may have the request now.
@@ -72,7 +72,7 @@ pub(super) async fn call(
         repeats: 0,
         open: false,
         last: None,
-        refusal: None,
+        refused: Vec::new(),
     };
     loop {
         let chosen = call.choose().await?;
@@ -91,7 +91,21 @@ impl Call<'_> {
     /// All nodes may be tried again.
     fn begin_round(&mut self) {
         self.passed_over.clear();
-        self.refusal = None;
+        self.refused.clear();
+    }
+
+    /// When the first of the breakers that said no is worth asking again, if one is.
+    fn refused_until(&self, now: Instant) -> Option<Instant> {
+        let refusals = self.refused.iter();
+        let soonest = refusals.filter_map(|it| it.1.retry_after).min()?;
+        now.checked_add(soonest.max(BREATH))
+    }
+
+    /// The breakers that said no may be asked again.
+    fn forget_refusals(&mut self) {
+        for (node, _) in self.refused.drain(..) {
+            self.passed_over.retain(|it| !Arc::ptr_eq(it, &node));
+        }
     }
 
     /// A node with room for the request, before its deadline.
@@ -111,13 +125,18 @@ impl Call<'_> {
                     Some(chosen) => return Ok(chosen),
                     None => continue,
                 },
-                Turn::Rest(until) if Instant::from_std(until) >= self.due() => {
-                    return Err(self.in_vain());
+                Turn::Rest(until) => {
+                    let until = Instant::from_std(until);
+                    let until = self.refused_until(now).map_or(until, |it| it.min(until));
+                    if until >= self.due() {
+                        return Err(self.in_vain());
+                    }
+                    self.forget_refusals();
+                    until
                 }
-                Turn::Rest(until) => Instant::from_std(until),
                 Turn::AllPassedOver => {
-                    if let Some((refusal, count)) = self.refusal.take()
-                        && count == self.passed_over.len()
+                    if self.refused.len() == self.passed_over.len()
+                        && let Some((_, refusal)) = self.refused.pop()
                     {
                         return Err(self.end_with(ErrorKind::CircuitOpen(refusal)));
                     }
@@ -144,8 +163,7 @@ impl Call<'_> {
         let pass = match node.circuit.as_ref().map(|circuit| circuit.ask()) {
             Some(Ok(pass)) => Some(pass),
             Some(Err(refusal)) => {
-                let before = self.refusal.take().map_or(0, |(_, count)| count);
-                self.refusal = Some((refusal, before + 1));
+                self.refused.push((Arc::clone(node), refusal));
                 self.passed_over.push(Arc::clone(node));
                 return None;
             }
@@ -301,7 +319,10 @@ impl Call<'_> {
     fn in_vain(&mut self) -> Error {
         match self.last.take() {
             Some(last) => self.ended(last),
-            None => self.late(None),
+            None => {
+                let why = "all nodes ask to be left alone for longer than its deadline";
+                self.late(Some(Cause::new(CauseKind::Unavailable, why)))
+            }
         }
     }
 

@@ -242,6 +242,12 @@ async fn a_request_waits_out_the_rest_that_its_only_node_asks_for() -> TestResul
     assert_eq!(error.outcome(), Outcome::Refused);
     let asked = error.response().and_then(|it| it.retry_after());
     assert_eq!(asked, Some(Duration::from_secs(30)));
+    // Nor does one that was never there, and it says why.
+    let request = Request::post("/a/_doc").timeout(Duration::from_secs(5));
+    let error = library.client.send(request).await.expect_err("it rests");
+    assert!(matches!(error.kind(), ErrorKind::NoNode { .. }), "{error}");
+    assert!(error.to_string().contains("left alone"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(4), "it does not wait");
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
-use everlink::policy::Force;
+use everlink::link::BreakerOption;
+use everlink::policy::{BreakerSettings, Force};
 use futures_util::future::join_all;
 use futures_util::poll;
 use tokio::time::Instant;
@@ -131,6 +132,33 @@ async fn a_request_waits_for_a_resting_node_while_the_breaker_of_another_is_open
     let error = sent.expect_err("all are open");
     assert!(matches!(error.kind(), ErrorKind::CircuitOpen(_)), "{error}");
     assert!(began.elapsed() < Duration::from_secs(5));
+    Ok(())
+}
+
+#[actix::test]
+async fn a_breaker_that_half_opens_is_asked_while_another_node_rests() -> TestResult {
+    let resting = Scripted::start(|_| Reply::Answer(429, "retry-after: 30\r\n", "{}".to_owned()))?;
+    let tripped = Scripted::start(|_| Reply::Hang)?;
+    let mut settings = settings(&[&resting, &tripped]);
+    settings.node_failure_threshold = 100;
+    let open = Duration::from_millis(500);
+    let breaker = BreakerSettings::default().with_consecutive(1)?;
+    settings.link.breaker = BreakerOption::Set(breaker.with_open(open, open)?);
+    let library = Library::ready(settings).await;
+    // To the one that hangs, the other by its word having to be left alone.
+    let short = Request::post("/a").timeout(Duration::from_millis(300));
+    let error = library.client.send(short).await.expect_err("it hangs");
+    assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
+    library.told("circuit_opened", 1).await;
+    tripped.script(|asked| match asked.is_check() {
+        true => Reply::healthy(),
+        false => Reply::ok(),
+    });
+    // Its deadline comes before the end of the rest.
+    let request = Request::post("/a").timeout(SOON);
+    let response = library.client.send(request).await?;
+    assert_eq!(response.node().port(), Some(tripped.port()));
+    assert_eq!(resting.asked().len(), 1);
     Ok(())
 }
 
