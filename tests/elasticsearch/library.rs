@@ -40,7 +40,12 @@ impl Library {
 
     /// Waits until `holds` of the client's figures.
     pub(crate) async fn until(&self, holds: impl Fn(Statistics) -> bool) {
-        let mut wait = Wait::up_to(SOON, "the figures");
+        self.until_within(SOON, holds).await;
+    }
+
+    /// The same, for what takes its time.
+    pub(crate) async fn until_within(&self, limit: Duration, holds: impl Fn(Statistics) -> bool) {
+        let mut wait = Wait::up_to(limit, "the figures");
         while !holds(self.client.statistics()) {
             let seen = format!("{:?} {:#?}", self.client.statistics(), self.lines());
             wait.again(seen).await.expect("it comes to hold");

@@ -10,6 +10,8 @@ use std::time::Duration;
 use everlink::elasticsearch::{
     Bulk, ElasticClient, ElasticSettings, Error as Failed, ErrorKind, Outcome, Request, Sniff,
 };
+use everlink::link::LinkOptions;
+use everlink::policy::Backoff;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -36,6 +38,10 @@ fn settings(cluster: &OpenSearchCluster) -> ElasticSettings {
     settings.timeouts.attempt = Duration::from_secs(5);
     settings.timeouts.request = PATIENCE;
     settings.link.stable_after = Duration::from_millis(500);
+    // A server that takes long to start is not to wait for a long backoff besides.
+    let restart = settings.link.restart.clone();
+    let often = Backoff::fixed(Duration::from_millis(250)).expect("valid");
+    settings.link.restart = restart.with_backoff(often);
     settings
 }
 
@@ -171,7 +177,7 @@ async fn nodes_die_stand_still_and_restart_and_nothing_is_lost_or_written_twice(
     library.told("disconnected", 1).await;
     reads(client, 50).await?;
     cluster.restart(&cluster.nodes[2])?;
-    library.until(|it| it.up == 3).await;
+    library.until_within(PATIENCE, |it| it.up == 3).await;
     let written = load.end().await;
     assert!(
         written.failed.is_empty() && written.unknown.is_empty(),
@@ -188,7 +194,7 @@ async fn nodes_die_stand_still_and_restart_and_nothing_is_lost_or_written_twice(
     library.told("disconnected", 2).await;
     reads(client, 50).await?;
     cluster.nodes[1].resume()?;
-    library.until(|it| it.up == 3).await;
+    library.until_within(PATIENCE, |it| it.up == 3).await;
     let written = load.end().await;
     assert!(written.failed.is_empty(), "{:?}", written.failed);
     stored.extend(written.stored);
@@ -201,7 +207,7 @@ async fn nodes_die_stand_still_and_restart_and_nothing_is_lost_or_written_twice(
         node.end().await?;
         library.told("disconnected", 3 + n).await;
         cluster.restart(node)?;
-        library.until(|it| it.up == 3).await;
+        library.until_within(PATIENCE, |it| it.up == 3).await;
         cluster.complete(node).await?;
     }
     let written = load.end().await;
@@ -212,7 +218,7 @@ async fn nodes_die_stand_still_and_restart_and_nothing_is_lost_or_written_twice(
     );
     stored.extend(written.stored);
 
-    all_dead_and_back(&cluster, &library).await?;
+    all_dead_and_back(&cluster).await?;
 
     // What was told as stored is there, and nothing else but what was left open.
     let (ids, highest) = held(&cluster).await?;
@@ -336,7 +342,11 @@ async fn bulk_and_sequence_numbers(client: &ElasticClient) -> TestResult {
 }
 
 /// All are killed: what waits goes within a second of the first return of a healthy cluster.
-async fn all_dead_and_back(cluster: &OpenSearchCluster, library: &Library) -> TestResult {
+async fn all_dead_and_back(cluster: &OpenSearchCluster) -> TestResult {
+    // With the usual backoff, which is longer than that.
+    let mut usual = settings(cluster);
+    usual.link.restart = LinkOptions::default().restart;
+    let library = Library::ready(usual).await;
     for node in &cluster.nodes {
         node.kill9().await?;
     }
@@ -374,6 +384,6 @@ async fn all_dead_and_back(cluster: &OpenSearchCluster, library: &Library) -> Te
     let mut one = ElasticSettings::from_urls([cluster.nodes[0].url()])?;
     one.sniff = Some(Sniff::default());
     let sniffing = Library::open(one).await;
-    sniffing.until(|it| it.up == 3).await;
+    sniffing.until_within(PATIENCE, |it| it.up == 3).await;
     Ok(())
 }
