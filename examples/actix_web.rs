@@ -20,7 +20,7 @@ use std::time::Duration;
 use actix::Recipient;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, HttpServer, ResponseError, get, post, web};
-use everlink::redis::{Client, Command, Config, Error, Outcome, cmd};
+use everlink::redis::{Client, Command, Config, Error, cmd};
 use serde_json::json;
 
 fn key(name: &str) -> String {
@@ -43,7 +43,7 @@ impl ResponseError for Failed {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let safe_to_repeat = matches!(self.0.outcome(), Outcome::NotSent | Outcome::Refused);
+        let safe_to_repeat = self.0.outcome().is_safe_to_repeat();
         HttpResponse::build(self.status_code())
             .json(json!({ "error": self.0.to_string(), "safe_to_repeat": safe_to_repeat }))
     }

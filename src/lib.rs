@@ -26,6 +26,8 @@
 //! | [`secret`] | a text that is never shown | yes |
 //! | [`endpoint`] | what is dialled, and the names of links | yes |
 //! | [`exit`] | why a connection ended, and what that means | yes |
+//! | `outcome` | [`Outcome`]: what became of something that did not succeed | yes |
+//! | `wording` | what the texts of all errors have in common | yes |
 //! | [`policy`] | backoff, jitter, restart intensity, the governor of dials, the circuit breaker | yes |
 //! | [`event`] | what everlink tells | |
 //! | [`registry`] | status of every link, broadcast of events, callbacks | |
@@ -53,6 +55,7 @@ pub mod link;
 pub mod manager;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+mod outcome;
 pub mod policy;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -61,6 +64,10 @@ pub mod secret;
 pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+#[cfg(any(feature = "elasticsearch", feature = "mysql", feature = "redis"))]
+mod wording;
+
+pub use outcome::Outcome;
 
 /// The code of the README compiles.
 #[cfg(all(doctest, feature = "redis"))]

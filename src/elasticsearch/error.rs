@@ -9,45 +9,12 @@ use crate::elasticsearch::response::Response;
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::policy::Refusal;
+use crate::wording::{after_colon, place};
+
+pub use crate::outcome::Outcome;
 
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// What became of a request that did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It was never written: no node can have acted on it.
-    NotSent,
-    /// The answer proves that it was not carried out.
-    Refused,
-    /// It was written and not answered, or answered by an error that leaves it open: carried out,
-    /// or not. Nobody can tell from here.
-    Unknown,
-    /// It was answered; only the answer could not be used.
-    Answered,
-}
-
-impl Outcome {
-    /// Whether a repetition cannot carry it out twice.
-    pub fn is_safe_to_repeat(self) -> bool {
-        match self {
-            Self::NotSent | Self::Refused => true,
-            Self::Unknown | Self::Answered => false,
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotSent => "not sent",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown outcome",
-            Self::Answered => "answered",
-        })
-    }
-}
 
 /// What went wrong.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -200,18 +167,9 @@ impl Error {
     }
 }
 
-fn after_colon(cause: Option<&Cause>) -> String {
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0.verb, &self.0.endpoint) {
-            (Some(verb), Some(endpoint)) => write!(f, "{verb} at {endpoint}: ")?,
-            (Some(verb), None) => write!(f, "{verb}: ")?,
-            (None, Some(endpoint)) => write!(f, "{endpoint}: ")?,
-            (None, None) => {}
-        }
+        place(f, self.verb(), self.endpoint())?;
         write!(f, "{}", self.0.kind)?;
         match self.0.kind {
             // No request is concerned.

@@ -8,50 +8,12 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::policy::Refusal;
+use crate::wording::{after_colon, place};
+
+pub use crate::outcome::Outcome;
 
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// What became of a call that did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The statement was never written: no server can have executed it.
-    NotSent,
-    /// The server's answer proves that it was not executed.
-    Refused,
-    /// A transaction whose `COMMIT` was never written: whatever the server did for it, it takes
-    /// back. Statements that commit by themselves (such as `CREATE TABLE`) and tables without
-    /// transactions are the server's own exceptions.
-    RolledBack,
-    /// It was written and not answered, or answered by an error that leaves it open: executed, or
-    /// not. Nobody can tell from here.
-    Unknown,
-    /// It was executed; only its answer could not be used.
-    Executed,
-}
-
-impl Outcome {
-    /// Whether a repetition cannot execute it twice.
-    pub fn is_safe_to_repeat(self) -> bool {
-        match self {
-            Self::NotSent | Self::Refused | Self::RolledBack => true,
-            Self::Unknown | Self::Executed => false,
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotSent => "not sent",
-            Self::Refused => "refused",
-            Self::RolledBack => "rolled back",
-            Self::Unknown => "unknown outcome",
-            Self::Executed => "executed",
-        })
-    }
-}
 
 /// An error of the server.
 ///
@@ -269,18 +231,9 @@ impl Error {
     }
 }
 
-fn after_colon(cause: Option<&Cause>) -> String {
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0.verb, &self.0.endpoint) {
-            (Some(verb), Some(endpoint)) => write!(f, "{verb} at {endpoint}: ")?,
-            (Some(verb), None) => write!(f, "{verb}: ")?,
-            (None, Some(endpoint)) => write!(f, "{endpoint}: ")?,
-            (None, None) => {}
-        }
+        place(f, self.verb(), self.endpoint())?;
         write!(f, "{}", self.0.kind)?;
         match self.0.kind {
             // No statement is concerned.

@@ -238,7 +238,9 @@ impl Session {
                 }
                 Err(match error.outcome() {
                     Outcome::Refused | Outcome::NotSent | Outcome::RolledBack => error,
-                    Outcome::Unknown | Outcome::Executed => error.with_outcome(Outcome::RolledBack),
+                    Outcome::Unknown | Outcome::Executed | Outcome::Answered => {
+                        error.with_outcome(Outcome::RolledBack)
+                    }
                 })
             }
         }

@@ -9,34 +9,12 @@ use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::policy::Refusal;
 use crate::redis::value::ServerError;
+use crate::wording::{after_colon, place};
+
+pub use crate::outcome::Outcome;
 
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// What became of a command that did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Its last byte was never handed to the kernel: no server can have executed it.
-    NotSent,
-    /// The server's reply proves that it was not executed.
-    Refused,
-    /// It was written and not answered: executed, or not. Nobody can tell from here.
-    Unknown,
-    /// It was executed; only its reply could not be converted into the type asked for.
-    Executed,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotSent => "not sent",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown outcome",
-            Self::Executed => "executed",
-        })
-    }
-}
 
 /// A failed command: what went wrong, what became of it, where, and which.
 ///
@@ -240,15 +218,7 @@ impl ErrorKind {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(command) = &self.0.command {
-            write!(f, "{command}")?;
-            if let Some(endpoint) = &self.0.endpoint {
-                write!(f, " at {endpoint}")?;
-            }
-            f.write_str(": ")?;
-        } else if let Some(endpoint) = &self.0.endpoint {
-            write!(f, "{endpoint}: ")?;
-        }
+        place(f, self.command(), self.endpoint())?;
         write!(f, "{}", self.0.kind)?;
         match (&self.0.kind, &self.0.reason) {
             (ErrorKind::Deadline(_), Some(reason)) => write!(f, ", not connected: {reason}")?,
@@ -261,10 +231,6 @@ impl fmt::Display for Error {
             _ => write!(f, " ({})", self.0.outcome),
         }
     }
-}
-
-fn after_colon(cause: Option<&Cause>) -> String {
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
 }
 
 /// `{:?}` is the text in one line, since that is what a `main` that returns an error prints;
