@@ -1,6 +1,7 @@
 //! What the manager needs of whatever it holds: [`Member`].
 
 use std::any::Any;
+use std::fmt;
 use std::time::Duration;
 
 use actix::Addr;
@@ -42,15 +43,14 @@ impl Opening {
     }
 }
 
+fn in_words(ready: Result<(), impl fmt::Display>) -> Result<(), String> {
+    ready.map_err(|error| error.to_string())
+}
+
 impl<B: Backend> Member for Link<B> {
     fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
         let link = self.clone();
-        async move {
-            Self::ready(&link, timeout)
-                .await
-                .map_err(|error| error.to_string())
-        }
-        .boxed()
+        async move { in_words(Self::ready(&link, timeout).await) }.boxed()
     }
 
     fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
@@ -88,22 +88,11 @@ impl crate::manager::Register {
 #[cfg(feature = "mysql")]
 impl Member for crate::mysql::Pool {
     fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
-        let pool = self.clone();
-        async move {
-            Self::ready(&pool, timeout)
-                .await
-                .map_err(|error| error.to_string())
-        }
-        .boxed()
+        Member::ready(self.link(), timeout)
     }
 
-    fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
-        let pool = self.clone();
-        async move {
-            // An error means that it has ended already.
-            let _ = Self::stop(&pool).await;
-        }
-        .boxed()
+    fn stop(&self, timeout: Duration) -> BoxFuture<'static, ()> {
+        Member::stop(self.link(), timeout)
     }
 }
 
@@ -129,12 +118,7 @@ impl crate::manager::Register {
 impl Member for crate::elasticsearch::ElasticClient {
     fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
         let client = self.clone();
-        async move {
-            Self::ready(&client, timeout)
-                .await
-                .map_err(|error| error.to_string())
-        }
-        .boxed()
+        async move { in_words(Self::ready(&client, timeout).await) }.boxed()
     }
 
     fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
@@ -160,12 +144,7 @@ impl crate::manager::Register {
 impl Member for crate::redis::Client {
     fn ready(&self, timeout: Duration) -> BoxFuture<'static, Result<(), String>> {
         let client = self.clone();
-        async move {
-            Self::ready(&client, timeout)
-                .await
-                .map_err(|error| error.to_string())
-        }
-        .boxed()
+        async move { in_words(Self::ready(&client, timeout).await) }.boxed()
     }
 
     fn stop(&self, timeout: Duration) -> BoxFuture<'static, ()> {
