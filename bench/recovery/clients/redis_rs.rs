@@ -1,6 +1,6 @@
 //! The crate `redis`: its connection manager, and its cluster client.
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 
@@ -14,6 +14,16 @@ pub(crate) struct Manager(ConnectionManager);
 #[derive(Clone)]
 pub(crate) struct Cluster(ClusterConnection);
 
+async fn set(connection: &mut impl ConnectionLike, key: &str, value: &str) -> Result<()> {
+    let set = redis::cmd("SET").arg(key).arg(value).to_owned();
+    set.exec_async(connection).await.map_err(failure)
+}
+
+async fn incr(connection: &mut impl ConnectionLike, key: &str) -> Result<i64> {
+    let incr = redis::cmd("INCR").arg(key).to_owned();
+    incr.query_async(connection).await.map_err(failure)
+}
+
 impl Client for Manager {
     async fn connect(target: &Target) -> Result<Self> {
         let config = ConnectionManagerConfig::new().set_response_timeout(Some(target.timeout));
@@ -24,13 +34,11 @@ impl Client for Manager {
     }
 
     async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let set = redis::cmd("SET").arg(key).arg(value).to_owned();
-        set.exec_async(&mut self.0).await.map_err(failure)
+        set(&mut self.0, key, value).await
     }
 
     async fn incr(&mut self, key: &str) -> Result<i64> {
-        let incr = redis::cmd("INCR").arg(key).to_owned();
-        incr.query_async(&mut self.0).await.map_err(failure)
+        incr(&mut self.0, key).await
     }
 }
 
@@ -44,12 +52,10 @@ impl Client for Cluster {
     }
 
     async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let set = redis::cmd("SET").arg(key).arg(value).to_owned();
-        set.exec_async(&mut self.0).await.map_err(failure)
+        set(&mut self.0, key, value).await
     }
 
     async fn incr(&mut self, key: &str) -> Result<i64> {
-        let incr = redis::cmd("INCR").arg(key).to_owned();
-        incr.query_async(&mut self.0).await.map_err(failure)
+        incr(&mut self.0, key).await
     }
 }

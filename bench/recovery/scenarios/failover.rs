@@ -5,12 +5,11 @@ use std::time::Duration;
 use everlink::redis::Slot;
 use tokio::time::sleep;
 
-use super::millis;
-use crate::child::Child;
+use super::{millis, settled};
 use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
-use crate::subject::{Order, Stream, Work};
+use crate::subject::{Stream, Work};
 use crate::support::redis_cluster::{RedisCluster, SLOTS};
 use crate::support::redis_server::RedisServer;
 use crate::support::waiting::{Failure, Result};
@@ -30,13 +29,7 @@ pub(super) async fn run(
         per_second: 200,
     };
     let work = Work::Streams(vec![stream]);
-    let mut child = Child::start(&Order {
-        contender,
-        target,
-        work,
-    })
-    .await?;
-    child.watch(Duration::from_millis(500)).await;
+    let mut child = settled(contender, target, work).await?;
     let killed = now();
     cluster.kill9(victim).await?;
     let promoted = promotion(&cluster.nodes()[heir]).await?;

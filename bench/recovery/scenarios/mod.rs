@@ -12,9 +12,11 @@ mod twice;
 use std::time::Duration;
 
 use crate::arguments::Arguments;
+use crate::child::Child;
 use crate::clients::{Contender, Target};
 use crate::figures::Sample;
 use crate::stage::Stage;
+use crate::subject::{Order, Work};
 use crate::support::waiting::Result;
 
 /// One kind of failure.
@@ -140,6 +142,18 @@ impl Scenario {
             Self::Memory(time) => memory::run(stage.one()?, contender, target, time).await,
         }
     }
+}
+
+/// A client that is connected and has worked for a while.
+async fn settled(contender: Contender, target: Target, work: Work) -> Result<Child> {
+    let mut child = Child::start(&Order {
+        contender,
+        target,
+        work,
+    })
+    .await?;
+    child.watch(Duration::from_millis(500)).await;
+    Ok(child)
 }
 
 fn millis(time: Duration) -> f64 {

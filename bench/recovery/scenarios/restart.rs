@@ -6,12 +6,11 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::millis;
-use crate::child::Child;
+use super::{millis, settled};
 use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
-use crate::subject::{Order, Stream, Work};
+use crate::subject::{Stream, Work};
 use crate::support::redis_server::RedisServer;
 use crate::support::waiting::Result;
 
@@ -29,13 +28,7 @@ pub(super) async fn run(
         per_second: 200,
     };
     let work = Work::Streams(vec![stream]);
-    let mut child = Child::start(&Order {
-        contender,
-        target,
-        work,
-    })
-    .await?;
-    child.watch(Duration::from_millis(500)).await;
+    let mut child = settled(contender, target, work).await?;
     let killed = now();
     server.kill9().await?;
     child.watch(outage.saturating_sub(now() - killed)).await;

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::failover::keys;
-use super::millis;
-use crate::child::Child;
+use super::{millis, settled};
 use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
-use crate::subject::{Order, Stream, Work};
+use crate::subject::{Stream, Work};
 use crate::support::redis_cluster::{RedisCluster, SLOTS};
 use crate::support::waiting::Result;
 
@@ -32,13 +31,7 @@ pub(super) async fn run(
         per_second: 200,
     };
     let work = Work::Streams(vec![sound, failing]);
-    let mut child = Child::start(&Order {
-        contender,
-        target,
-        work,
-    })
-    .await?;
-    child.watch(Duration::from_millis(500)).await;
+    let mut child = settled(contender, target, work).await?;
     let began = now();
     child.watch(BEFORE).await;
     let failed = now();
