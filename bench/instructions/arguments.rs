@@ -1,6 +1,7 @@
 //! The command line: [`parse`].
 
-use crate::probe::{Door, Probe};
+use crate::probe::Probe;
+use crate::program::{Given, Halt};
 
 pub(crate) const HELP: &str = "\
 Counts the instructions that a GET costs, by callgrind.
@@ -15,7 +16,6 @@ usage: instructions [--quick] [--keep] [--json] [--rounds N]
 
 /// What to do.
 pub(crate) enum Wish {
-    Help,
     Count(Arguments),
     /// Be the program that is counted.
     Probe(Probe),
@@ -35,8 +35,7 @@ pub(crate) struct Arguments {
 
 /// # Errors
 /// An argument that is not known, or misses its value.
-pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Wish, String> {
-    let mut given = given;
+pub(crate) fn parse(given: &mut Given) -> Result<Wish, Halt> {
     let mut arguments = Arguments {
         rounds: 3,
         commands: 40_000,
@@ -46,7 +45,6 @@ pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Wish, String>
     };
     while let Some(argument) = given.next() {
         match argument.as_str() {
-            "--help" | "-h" => return Ok(Wish::Help),
             "--quick" => {
                 arguments.rounds = 1;
                 arguments.commands = 20_000;
@@ -54,29 +52,13 @@ pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Wish, String>
             }
             "--keep" => arguments.keep = true,
             "--json" => arguments.json = true,
-            "--rounds" => arguments.rounds = number(given.next())?,
-            "probe" => return probe(given).map(Wish::Probe),
-            other => return Err(format!("{other} is not known\n\n{HELP}")),
+            "--rounds" => arguments.rounds = given.value()?,
+            "probe" => return given.order().map(Wish::Probe),
+            other => return Err(Halt::at(other)),
         }
     }
     if arguments.rounds == 0 {
-        return Err("--rounds needs at least 1".to_owned());
+        return Err(Halt::misused("--rounds needs at least 1"));
     }
     Ok(Wish::Count(arguments))
-}
-
-/// `probe DOOR PORTS COMMANDS`, which only this program itself says.
-fn probe(mut given: impl Iterator<Item = String>) -> Result<Probe, String> {
-    let door = given.next().unwrap_or_default();
-    let door = Door::ALL.into_iter().find(|known| known.name() == door);
-    Ok(Probe {
-        door: door.ok_or("which door?")?,
-        ports: given.next().ok_or("which ports?")?,
-        commands: number(given.next())?,
-    })
-}
-
-fn number<T: std::str::FromStr>(given: Option<String>) -> Result<T, String> {
-    let number = given.and_then(|text| text.parse().ok());
-    number.ok_or_else(|| format!("a number is missing\n\n{HELP}"))
 }

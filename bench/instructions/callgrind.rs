@@ -2,16 +2,12 @@
 
 use std::process::Command;
 
-use crate::probe::Door;
+use crate::probe::Probe;
+use crate::program::ordered;
 use crate::support::waiting::{Failure, Result};
 
-/// How the probe is run.
-pub(crate) struct Callgrind {
-    pub(crate) door: Door,
-    /// Of the servers, with commas between them.
-    pub(crate) ports: String,
-    pub(crate) commands: u64,
-}
+/// Runs the probe.
+pub(crate) struct Callgrind(pub(crate) Probe);
 
 impl Callgrind {
     /// What one command costs.
@@ -19,25 +15,24 @@ impl Callgrind {
     /// # Errors
     /// There is no valgrind, or the probe failed: with what it said.
     pub(crate) fn per_command(&self) -> Result<u64> {
-        let few = self.commands / 2;
+        let few = self.0.commands / 2;
         let less = self.collected(few)?;
-        let more = self.collected(self.commands)?;
-        Ok(more.saturating_sub(less) / (self.commands - few))
+        let more = self.collected(self.0.commands)?;
+        Ok(more.saturating_sub(less) / (self.0.commands - few))
     }
 
     fn collected(&self, commands: u64) -> Result<u64> {
+        let probe = Probe {
+            commands,
+            ..self.0.clone()
+        };
         let folder = tempfile::tempdir()?;
         let out = folder.path().join("callgrind.out");
         let run = Command::new("valgrind")
             .arg("--tool=callgrind")
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(std::env::current_exe()?)
-            .args([
-                "probe",
-                self.door.name(),
-                &self.ports,
-                &commands.to_string(),
-            ])
+            .args(ordered("probe", &probe)?)
             .output()
             .map_err(|error| {
                 Failure::new(format!(

@@ -26,6 +26,8 @@ mod arguments;
 mod callgrind;
 mod kept;
 mod probe;
+#[path = "../program.rs"]
+mod program;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -35,39 +37,23 @@ use std::process::ExitCode;
 use arguments::{Arguments, HELP, Wish};
 use callgrind::Callgrind;
 use kept::Kept;
-use probe::Door;
+use probe::{Door, Probe};
+use program::failure;
 use support::redis_cluster::{RedisCluster, RedisClusterOptions};
 use support::redis_server::{RedisServer, RedisServerOptions};
 use support::waiting::{Failure, Result};
 
 fn main() -> ExitCode {
-    let done = match arguments::parse(std::env::args().skip(1)) {
-        Ok(Wish::Help) => {
-            println!("{HELP}");
-            Ok(true)
-        }
-        Ok(Wish::Probe(probe)) => probe.run().map(|()| true),
-        Ok(Wish::Count(arguments)) => count(&arguments),
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(failure) => {
-            eprintln!("{failure}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(HELP, arguments::parse, |wish| match wish {
+        Wish::Probe(probe) => probe.run(),
+        Wish::Count(arguments) => count(&arguments),
+    })
 }
 
-/// False: a figure is worse than the one kept.
-fn count(arguments: &Arguments) -> Result<bool> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+/// # Errors
+/// A figure is worse than the one kept.
+fn count(arguments: &Arguments) -> Result<()> {
+    let runtime = program::runtime()?;
     let _entered = runtime.enter();
     let options = RedisServerOptions::default().volatile();
     let server = runtime.block_on(RedisServer::start(options.clone()))?;
@@ -93,11 +79,11 @@ fn count(arguments: &Arguments) -> Result<bool> {
                 ports.join(",")
             }
         };
-        let callgrind = Callgrind {
+        let callgrind = Callgrind(Probe {
             door,
             ports,
             commands: arguments.commands,
-        };
+        });
         let mut figures = Vec::new();
         for round in 1..=arguments.rounds {
             let name = door.name();
@@ -122,13 +108,13 @@ fn count(arguments: &Arguments) -> Result<bool> {
         medians.insert(name, median);
     }
     if arguments.json {
-        let text = serde_json::to_string(&medians);
-        println!("{}", text.map_err(|error| Failure::new(error.to_string()))?);
+        let text = serde_json::to_string(&medians).map_err(failure)?;
+        println!("{text}");
     }
     if arguments.keep {
         kept.write()?;
         eprintln!("kept in {}", kept::PATH);
-        return Ok(true);
+        return Ok(());
     }
     if !fine {
         return Err(Failure::new(format!(
@@ -138,5 +124,5 @@ fn count(arguments: &Arguments) -> Result<bool> {
             kept::PATH
         )));
     }
-    Ok(fine)
+    Ok(())
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use actix::Addr;
 use everlink::redis::{AnyRouter, Client, Command, Config, Standalone, Value, cmd};
+use serde::{Deserialize, Serialize};
 
+use crate::program::failure;
 use crate::support::waiting::{Failure, Result};
 
 const TASKS: usize = 64;
 
 /// Many tasks on one thread, each sending one GET after the other.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Probe {
     pub(crate) door: Door,
     /// Of the servers, with commas between them.
@@ -21,7 +24,7 @@ pub(crate) struct Probe {
 }
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Door {
     Client,
     Router,
@@ -121,8 +124,4 @@ impl Opened {
 
 fn key(task: usize) -> String {
     format!("key:{task}")
-}
-
-fn failure(error: impl std::fmt::Display) -> Failure {
-    Failure::new(error.to_string())
 }

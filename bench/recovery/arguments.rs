@@ -1,5 +1,6 @@
 //! The command line: [`parse`].
 
+use crate::program::{Given, Halt};
 use crate::subject::Order;
 
 pub(crate) const HELP: &str = "\
@@ -15,14 +16,13 @@ usage: recovery [--quick] [--json] [--only TEXT] [--rounds N]
 
 /// What to do.
 pub(crate) enum Wish {
-    Help,
     Compare(Arguments),
     /// Be the process of one client.
     Subject(Order),
 }
 
 /// How to compare.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Arguments {
     pub(crate) quick: bool,
     pub(crate) only: Option<String>,
@@ -32,35 +32,20 @@ pub(crate) struct Arguments {
 
 /// # Errors
 /// An argument that is not known, or misses its value.
-pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Wish, String> {
-    let mut arguments = Arguments {
-        quick: false,
-        only: None,
-        rounds: 0,
-        json: false,
-    };
+pub(crate) fn parse(given: &mut Given) -> Result<Wish, Halt> {
+    let mut arguments = Arguments::default();
     while let Some(argument) = given.next() {
         match argument.as_str() {
-            "--help" | "-h" => return Ok(Wish::Help),
             "--quick" => arguments.quick = true,
             "--json" => arguments.json = true,
-            "--only" => arguments.only = Some(value(given.next())?),
-            "--rounds" => arguments.rounds = value(given.next())?,
-            "subject" => {
-                let order: String = value(given.next())?;
-                let order = serde_json::from_str(&order);
-                return order.map(Wish::Subject).map_err(|error| error.to_string());
-            }
-            other => return Err(format!("{other} is not known\n\n{HELP}")),
+            "--only" => arguments.only = Some(given.value()?),
+            "--rounds" => arguments.rounds = given.value()?,
+            "subject" => return given.order().map(Wish::Subject),
+            other => return Err(Halt::at(other)),
         }
     }
     if arguments.rounds == 0 {
         arguments.rounds = if arguments.quick { 1 } else { 3 };
     }
     Ok(Wish::Compare(arguments))
-}
-
-fn value<T: std::str::FromStr>(given: Option<String>) -> Result<T, String> {
-    let value = given.and_then(|text| text.parse().ok());
-    value.ok_or_else(|| format!("a value is missing\n\n{HELP}"))
 }

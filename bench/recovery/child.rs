@@ -8,7 +8,7 @@ use tokio::process::{Child as Process, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::failure;
+use crate::program::ordered;
 use crate::record::{Call, Record};
 use crate::subject::{Counted, Order};
 use crate::support::waiting::{Failure, Result};
@@ -33,8 +33,7 @@ impl Child {
     /// It is not within 20 s.
     pub(crate) async fn start(order: &Order) -> Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .arg("subject")
-            .arg(serde_json::to_string(order).map_err(failure)?)
+            .args(ordered("subject", order)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

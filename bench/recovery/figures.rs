@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::digits::grouped;
+
 /// What one run gave.
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
@@ -107,15 +109,7 @@ fn short(figure: f64) -> String {
     if figure < 10.0 && figure.fract() != 0.0 {
         return format!("{figure:.1}");
     }
-    let digits = format!("{figure:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(figure)
 }
 
 #[cfg(test)]

@@ -23,7 +23,11 @@ mod arguments;
 mod child;
 mod clients;
 mod clock;
+#[path = "../digits.rs"]
+mod digits;
 mod figures;
+#[path = "../program.rs"]
+mod program;
 mod record;
 mod report;
 mod rounds;
@@ -44,38 +48,22 @@ mod support;
 use std::process::ExitCode;
 
 use arguments::{Arguments, HELP, Wish};
+use program::failure;
 use screen::Screen;
-use support::waiting::{Failure, Result};
+use support::waiting::Result;
 
 fn main() -> ExitCode {
-    let done = match arguments::parse(std::env::args().skip(1)) {
-        Ok(Wish::Help) => {
-            println!("{HELP}");
-            Ok(())
-        }
-        Ok(Wish::Subject(order)) => subject::run(order).inspect_err(|failure| {
+    program::run(HELP, arguments::parse, |wish| match wish {
+        Wish::Subject(order) => subject::run(order).inspect_err(|failure| {
             // Where who started this process reads it.
             println!("failed {failure}");
         }),
-        Ok(Wish::Compare(arguments)) => compare(&arguments),
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
-            ExitCode::FAILURE
-        }
-    }
+        Wish::Compare(arguments) => compare(&arguments),
+    })
 }
 
 fn compare(arguments: &Arguments) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = program::runtime()?;
     let screen = Screen::new(true);
     let compared = runtime.block_on(rounds::run(arguments, &screen))?;
     screen.end_progress();
@@ -85,8 +73,4 @@ fn compare(arguments: &Arguments) -> Result<()> {
         print!("{}", report::table(&compared));
     }
     Ok(())
-}
-
-pub(crate) fn failure(error: impl std::fmt::Display) -> Failure {
-    Failure::new(error.to_string())
 }

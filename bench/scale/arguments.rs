@@ -2,6 +2,7 @@
 
 use crate::fleet::Order;
 use crate::probes::Probe;
+use crate::program::{Given, Halt};
 
 pub(crate) const HELP: &str = "\
 Measures what large numbers of nodes, links, requests and elements cost.
@@ -15,7 +16,6 @@ usage: scale [--quick] [--json] [--only TEXT]
 
 /// What to do.
 pub(crate) enum Wish {
-    Help,
     Measure(Arguments),
     /// Be the nodes.
     Fleet(Order),
@@ -32,27 +32,17 @@ pub(crate) struct Arguments {
 
 /// # Errors
 /// An argument that is not known, or misses its value.
-pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Wish, String> {
+pub(crate) fn parse(given: &mut Given) -> Result<Wish, Halt> {
     let mut arguments = Arguments::default();
     while let Some(argument) = given.next() {
-        let mut value = || {
-            given
-                .next()
-                .ok_or_else(|| format!("a value is missing\n\n{HELP}"))
-        };
         match argument.as_str() {
-            "--help" | "-h" => return Ok(Wish::Help),
             "--quick" => arguments.quick = true,
             "--json" => arguments.json = true,
-            "--only" => arguments.only = Some(value()?),
-            "fleet" => return decoded(&value()?).map(Wish::Fleet),
-            "probe" => return decoded(&value()?).map(Wish::Probe),
-            other => return Err(format!("{other} is not known\n\n{HELP}")),
+            "--only" => arguments.only = Some(given.value()?),
+            "fleet" => return given.order().map(Wish::Fleet),
+            "probe" => return given.order().map(Wish::Probe),
+            other => return Err(Halt::at(other)),
         }
     }
     Ok(Wish::Measure(arguments))
-}
-
-fn decoded<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
 }

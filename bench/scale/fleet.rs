@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::failure;
+use crate::program::{failure, ordered};
 use crate::support::answers::{Answers, FakeTopology};
 use crate::support::dialogue::{Action, Handler, Received};
 use crate::support::raw::{RawClient, take_command};
@@ -49,8 +49,7 @@ impl Fleet {
     /// It does not start.
     pub(crate) fn start(order: &Order) -> Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .arg("fleet")
-            .arg(serde_json::to_string(order).map_err(failure)?)
+            .args(ordered("fleet", order)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -16,10 +16,16 @@
 //! | `gauge` | heap, resident memory and CPU of such a process |
 //! | `table` | what they print |
 
+#[path = "../answer.rs"]
+mod answer;
 mod arguments;
+#[path = "../digits.rs"]
+mod digits;
 mod fleet;
 mod gauge;
 mod probes;
+#[path = "../program.rs"]
+mod program;
 #[path = "../../examples/laboratory/screen.rs"]
 #[allow(
     dead_code,
@@ -32,47 +38,28 @@ mod setting;
 mod support;
 mod table;
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use arguments::{Arguments, HELP, Wish};
 use probes::Probe;
+use program::failure;
 use screen::Screen;
 use setting::Setting;
 use support::redis_configuration::program;
 use support::redis_server::{RedisServer, RedisServerOptions};
-use support::waiting::{Failure, Result};
-use table::{Line, Table};
+use support::waiting::Result;
+use table::Table;
 
 fn main() -> ExitCode {
-    let done = match arguments::parse(std::env::args().skip(1)) {
-        Ok(Wish::Help) => {
-            println!("{HELP}");
-            Ok(())
-        }
-        Ok(Wish::Fleet(order)) => fleet::run(&order),
-        Ok(Wish::Probe(probe)) => probe.run().and_then(|line| {
-            println!("{}", serde_json::to_string(&line).map_err(failure)?);
-            Ok(())
-        }),
-        Ok(Wish::Measure(arguments)) => measure(&arguments),
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(HELP, arguments::parse, |wish| match wish {
+        Wish::Fleet(order) => fleet::run(&order),
+        Wish::Probe(probe) => answer::give(&probe.run()?),
+        Wish::Measure(arguments) => measure(&arguments),
+    })
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = program::runtime()?;
     let _entered = runtime.enter();
     let screen = Screen::new(true);
     let server = runtime.block_on(RedisServer::start(RedisServerOptions::default().volatile()))?;
@@ -84,7 +71,8 @@ fn measure(arguments: &Arguments) -> Result<()> {
         let mut table = Table::new(title);
         for (number, probe) in probes.iter().enumerate() {
             screen.progress(format!("{title}: {} of {}", number + 1, probes.len()));
-            table.push(in_a_process(probe).map_err(|failure| failure.while_doing(title))?);
+            let line = answer::ask("probe", probe);
+            table.push(line.map_err(|failure| failure.while_doing(title))?);
         }
         screen.line(format!("{title}: done"));
         tables.push(table);
@@ -100,21 +88,4 @@ fn measure(arguments: &Arguments) -> Result<()> {
         tables.iter().for_each(|table| println!("{table}"));
     }
     Ok(())
-}
-
-fn in_a_process(probe: &Probe) -> Result<Line> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("probe")
-        .arg(serde_json::to_string(probe).map_err(failure)?)
-        .stdin(Stdio::null())
-        .output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Failure::new(format!("{}: {}", output.status, said.trim())));
-    }
-    serde_json::from_slice(&output.stdout).map_err(failure)
-}
-
-pub(crate) fn failure(error: impl std::fmt::Display) -> Failure {
-    Failure::new(error.to_string())
 }

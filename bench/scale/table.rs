@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digits::grouped;
+
 /// One size: figures by the names of their columns.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Line(Vec<(String, f64)>);
@@ -63,18 +65,7 @@ fn short(figure: f64) -> String {
     if figure.abs() < 10.0 && figure.fract() != 0.0 {
         return format!("{figure:.2}");
     }
-    let digits = format!("{:.0}", figure.abs());
-    let mut text = String::new();
-    if figure <= -0.5 {
-        text.push('-');
-    }
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(figure)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line: [`parse`].
 
 use crate::load::Order;
+use crate::program::{Given, Halt};
 
 pub(crate) const HELP: &str = "\
 Compares everlink with other Redis clients on the same servers.
@@ -17,14 +18,13 @@ usage: speed [--quick] [--json] [--only TEXT] [--rounds N] [--seconds S] [--plot
 
 /// What to do.
 pub(crate) enum Wish {
-    Help,
     Compare(Arguments),
     /// Be the process of one client for one run.
     Sample(Order),
 }
 
 /// How to compare.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Arguments {
     pub(crate) quick: bool,
     pub(crate) only: Option<String>,
@@ -36,30 +36,18 @@ pub(crate) struct Arguments {
 
 /// # Errors
 /// An argument that is not known, or misses its value.
-pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Wish, String> {
-    let mut arguments = Arguments {
-        quick: false,
-        only: None,
-        rounds: 0,
-        seconds: 0.0,
-        json: false,
-        plot: None,
-    };
+pub(crate) fn parse(given: &mut Given) -> Result<Wish, Halt> {
+    let mut arguments = Arguments::default();
     while let Some(argument) = given.next() {
         match argument.as_str() {
-            "--help" | "-h" => return Ok(Wish::Help),
             "--quick" => arguments.quick = true,
             "--json" => arguments.json = true,
-            "--only" => arguments.only = Some(value(given.next())?),
-            "--rounds" => arguments.rounds = value(given.next())?,
-            "--seconds" => arguments.seconds = value(given.next())?,
-            "--plot" => arguments.plot = Some(value(given.next())?),
-            "sample" => {
-                let order: String = value(given.next())?;
-                let order = serde_json::from_str(&order);
-                return order.map(Wish::Sample).map_err(|error| error.to_string());
-            }
-            other => return Err(format!("{other} is not known\n\n{HELP}")),
+            "--only" => arguments.only = Some(given.value()?),
+            "--rounds" => arguments.rounds = given.value()?,
+            "--seconds" => arguments.seconds = given.value()?,
+            "--plot" => arguments.plot = Some(given.value()?),
+            "sample" => return given.order().map(Wish::Sample),
+            other => return Err(Halt::at(other)),
         }
     }
     if arguments.rounds == 0 {
@@ -69,9 +57,4 @@ pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Wish, Str
         arguments.seconds = if arguments.quick { 0.3 } else { 1.0 };
     }
     Ok(Wish::Compare(arguments))
-}
-
-fn value<T: std::str::FromStr>(given: Option<String>) -> Result<T, String> {
-    let value = given.and_then(|text| text.parse().ok());
-    value.ok_or_else(|| format!("a value is missing\n\n{HELP}"))
 }

@@ -19,11 +19,15 @@
 //! | `rounds` | who runs when; medians and ratios |
 //! | `report`, `plot` | table, JSON, SVG |
 
+#[path = "../answer.rs"]
+mod answer;
 mod arguments;
 mod histogram;
 mod load;
 mod peers;
 mod plot;
+#[path = "../program.rs"]
+mod program;
 mod report;
 mod rounds;
 #[path = "../../examples/laboratory/screen.rs"]
@@ -44,39 +48,20 @@ mod workload;
 use std::process::ExitCode;
 
 use arguments::{Arguments, HELP, Wish};
+use program::failure;
 use screen::Screen;
 use servers::Servers;
-use support::waiting::{Failure, Result};
+use support::waiting::Result;
 
 fn main() -> ExitCode {
-    let done = match arguments::parse(std::env::args().skip(1)) {
-        Ok(Wish::Help) => {
-            println!("{HELP}");
-            Ok(())
-        }
-        Ok(Wish::Sample(order)) => load::sample(&order).and_then(|sample| {
-            println!("{}", serde_json::to_string(&sample).map_err(failure)?);
-            Ok(())
-        }),
-        Ok(Wish::Compare(arguments)) => compare(&arguments),
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(HELP, arguments::parse, |wish| match wish {
+        Wish::Sample(order) => answer::give(&load::sample(&order)?),
+        Wish::Compare(arguments) => compare(&arguments),
+    })
 }
 
 fn compare(arguments: &Arguments) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = program::runtime()?;
     let screen = Screen::new(true);
     let workloads = workload::all(arguments);
     let _entered = runtime.enter();
@@ -95,8 +80,4 @@ fn compare(arguments: &Arguments) -> Result<()> {
         screen.line(format!("plotted to {path}"));
     }
     Ok(())
-}
-
-pub(crate) fn failure(error: impl std::fmt::Display) -> Failure {
-    Failure::new(error.to_string())
 }

@@ -1,15 +1,14 @@
 //! Who runs when, and what comes of it: [`run`].
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
+use crate::answer;
 use crate::arguments::Arguments;
-use crate::failure;
 use crate::load::{Order, Sample};
 use crate::peers::{Contender, Target};
 use crate::screen::Screen;
 use crate::servers::Servers;
-use crate::support::waiting::{Failure, Result};
+use crate::support::waiting::Result;
 use crate::workload::Workload;
 
 /// What a workload gave.
@@ -100,7 +99,7 @@ pub(crate) fn run(
                     pids: servers.pids(workload.cluster)?,
                     seconds: arguments.seconds,
                 };
-                match sample(&order) {
+                match answer::ask::<Sample>("sample", &order) {
                     Ok(sample) => compared.samples.entry(*contender).or_default().push(sample),
                     Err(error) if contender.is_everlink() => {
                         let what = format!("{}, {}", contender.name(), workload.name());
@@ -122,20 +121,6 @@ pub(crate) fn run(
         all.push(compared);
     }
     Ok(all)
-}
-
-/// In a process of its own.
-fn sample(order: &Order) -> Result<Sample> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("sample")
-        .arg(serde_json::to_string(order).map_err(failure)?)
-        .stdin(Stdio::null())
-        .output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Failure::new(said.trim().to_owned()));
-    }
-    serde_json::from_slice(&output.stdout).map_err(failure)
 }
 
 #[cfg(test)]
