@@ -24,6 +24,7 @@
 //! | module | what is there | pure |
 //! | --- | --- | --- |
 //! | [`secret`] | a text that is never shown | yes |
+//! | `percent` | the escapes of URLs | yes |
 //! | [`endpoint`] | what is dialled, and the names of links | yes |
 //! | [`exit`] | why a connection ended, and what that means | yes |
 //! | `outcome` | [`Outcome`]: what became of something that did not succeed | yes |
@@ -56,6 +57,13 @@ pub mod manager;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 mod outcome;
+#[cfg(any(
+    feature = "elasticsearch",
+    feature = "mysql",
+    feature = "redis",
+    feature = "websocket"
+))]
+mod percent;
 pub mod policy;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from those before it. Those in one row may import each other.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 16] = [
     &["secret"],
+    &["percent"],
     &["endpoint"],
     &["exit"],
     &["outcome"],
@@ -58,8 +59,9 @@ const REEXPORTED: [(&str, &str); 7] = [
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.
-const PURE: [&str; 34] = [
+const PURE: [&str; 35] = [
     "secret.rs",
+    "percent.rs",
     "endpoint.rs",
     "exit.rs",
     "outcome.rs",

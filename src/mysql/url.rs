@@ -2,6 +2,7 @@
 
 use crate::endpoint::Endpoint;
 use crate::mysql::error::{Error, Result};
+use crate::percent;
 use crate::secret::Secret;
 
 const DEFAULT_PORT: u16 = 3306;
@@ -64,22 +65,9 @@ fn endpoint(host: &str) -> Result<Endpoint> {
         .map_err(|_| Error::config("a url needs host or host:port after the @"))
 }
 
-/// `%40` is `@`.
 fn decoded(text: &str) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        match (digit(), digit()) {
-            (Some(high), Some(low)) => bytes.extend(u8::try_from(high * 16 + low)),
-            _ => return Err(Error::config("a % in a url must be followed by two digits")),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| Error::config("a url must be UTF-8"))
+    percent::decoded(text)
+        .ok_or_else(|| Error::config("a url must be percent-encoded UTF-8; % itself is %25"))
 }
 
 #[cfg(test)]

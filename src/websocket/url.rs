@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::endpoint::Endpoint;
+use crate::percent;
 use crate::policy::PolicyError;
 use crate::secret::Secret;
 
@@ -89,7 +90,10 @@ impl FromStr for FeedUrl {
             None => (rest, "/"),
         };
         let (credentials, authority) = match authority.rsplit_once('@') {
-            Some((user, authority)) => (Some(decoded(user).ok_or_else(refused)?), authority),
+            Some((user, authority)) => {
+                let user = percent::decoded(user).ok_or_else(refused)?;
+                (Some(Secret::from(user)), authority)
+            }
             None => (None, authority),
         };
         let default = if secure { 443 } else { 80 };
@@ -116,23 +120,6 @@ impl FromStr for FeedUrl {
             credentials,
         })
     }
-}
-
-/// `user:password` with its `%xx` resolved.
-fn decoded(text: &str) -> Option<Secret> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).ok().map(Secret::from)
 }
 
 impl fmt::Display for FeedUrl {
@@ -221,6 +208,7 @@ mod tests {
             "ws://a b",
             "ws://::1/",
             "ws://u%zz@h",
+            "ws://u%+1@h",
             "ws://h\n/",
         ] {
             assert!(text.parse::<FeedUrl>().is_err(), "{text}");

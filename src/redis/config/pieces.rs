@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use crate::endpoint::Endpoint;
+use crate::percent;
 use crate::redis::error::{Error, Result};
 
 /// The port of a URL that names none.
@@ -30,37 +31,16 @@ pub(super) fn parse_database(text: &str) -> Result<u32> {
     refuse("has a database that is not a number")
 }
 
-/// Percent-decoding. A plus sign is a plus sign: this is not a web form.
 pub(super) fn decode(text: &str) -> Result<String> {
-    let bad = || Error::config("the url is not well percent-encoded; '%' itself is %25");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, tail) = rest.split_at_checked(2).ok_or_else(bad)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(bad);
-        let value = digit(digits[0])? * 16 + digit(digits[1])?;
-        bytes.push(u8::try_from(value).map_err(|_| bad())?);
-        rest = tail;
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
+    percent::decoded(text).map_or_else(
+        || refuse("is not well percent-encoded; '%' itself is %25"),
+        Ok,
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decodes_escapes_and_leaves_plus_signs() {
-        assert_eq!(decode("a+b%20%C3%a4%25").expect("valid"), "a+b ä%");
-        for text in ["%", "%2", "%zz", "%+1", "%ff", "a%2"] {
-            assert!(decode(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_host_without_a_port_has_that_of_redis() {
