@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::background::locked;
 use super::ports::Port;
-use super::supervised::Supervised;
+use super::supervised::{Supervised, last_lines};
 use super::waiting::{Failure, Result, Wait};
 
 /// The user that tests give to everlink; it may do anything in [`DATABASE`].
@@ -281,9 +281,7 @@ impl MariaDb {
 
     /// The last lines that the server has logged.
     pub fn log(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("stderr.log")).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        last_lines(&self.folder.path().join("stderr.log"))
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Supervised>> {

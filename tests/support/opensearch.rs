@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::background::locked;
 use super::ports::Port;
-use super::supervised::Supervised;
+use super::supervised::{Supervised, last_lines};
 use super::waiting::{Failure, Result, Wait};
 
 /// Three JVMs on a busy machine.
@@ -244,9 +244,7 @@ impl OpenSearchNode {
 
     /// The last lines that it has logged.
     pub fn log(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("stderr.log")).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        last_lines(&self.folder.path().join("stderr.log"))
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Supervised>> {

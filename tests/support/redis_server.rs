@@ -13,7 +13,7 @@ use super::ports::Port;
 use super::raw::{RawClient, Reply};
 pub use super::redis_configuration::{FIXTURE_PASSWORD, FIXTURE_USER, RedisServerOptions};
 use super::redis_configuration::{program, write_configuration};
-use super::supervised::Supervised;
+use super::supervised::{Supervised, last_lines};
 use super::waiting::{Failure, Result, Wait};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -280,13 +280,7 @@ impl RedisServer {
     /// The last lines that the server has logged.
     pub fn log(&self) -> String {
         ["redis.log", "stderr.log"]
-            .iter()
-            .filter_map(|name| fs::read_to_string(self.folder.path().join(name)).ok())
-            .map(|text| {
-                let lines: Vec<&str> = text.lines().collect();
-                lines[lines.len().saturating_sub(30)..].join("\n")
-            })
-            .collect::<Vec<_>>()
+            .map(|name| last_lines(&self.folder.path().join(name)))
             .join("\n")
     }
 

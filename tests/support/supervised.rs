@@ -7,6 +7,7 @@
 //! a stranger as long as this value may send signals to it.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -184,6 +185,13 @@ impl Drop for Supervised {
         // A few milliseconds; an error means that it was waited for before.
         let _ = self.shell.wait();
     }
+}
+
+/// The last lines of a log, for the text of a failure; nothing if there is no such file.
+pub fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
 /// Turns true when `output`, which the program holds open, ends.
