@@ -10,10 +10,11 @@ mod phases;
 mod state;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context;
 use std::time::Instant;
 
@@ -26,12 +27,15 @@ use crate::redis::lane::state::{Phase, State, earlier};
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
 
+pub(crate) use traffic::Traffic;
+
 /// The queue is released once it is empty, if it grew beyond so many places.
 const KEEP_PLACES: usize = 4096;
 
 /// Requests that wait for one link.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    me: Weak<Self>,
     endpoint: Option<Endpoint>,
     limits: Waiting,
     when_down: WhenDown,
@@ -40,7 +44,11 @@ pub(crate) struct Lane {
     /// Says whether a call may go through while the link is up.
     circuit: Option<Circuit>,
     gauges: Gauges,
+    /// Whoever counts what is taken from here.
+    traffic: Arc<Traffic>,
     state: Mutex<State>,
+    #[cfg(test)]
+    looks: std::sync::atomic::AtomicU64,
 }
 
 /// What taking from the lane left behind.
@@ -67,27 +75,33 @@ impl Lane {
         limits: Waiting,
         when_down: WhenDown,
     ) -> Arc<Self> {
-        Self::behind(None, endpoint, limits, when_down)
+        Self::behind(None, endpoint, limits, when_down, Arc::default())
     }
 
-    /// One behind a circuit breaker.
+    /// One behind a circuit breaker, whose traffic somebody counts.
     pub(crate) fn behind(
         circuit: Option<Circuit>,
         endpoint: Option<Endpoint>,
         limits: Waiting,
         when_down: WhenDown,
+        traffic: Arc<Traffic>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             circuit,
             endpoint,
             limits,
             when_down,
             suspect: AtomicBool::new(false),
             gauges: Gauges::default(),
+            traffic,
+            #[cfg(test)]
+            looks: Default::default(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 weight: 0,
                 taken: 0,
+                entered: false,
                 unswept: 0,
                 phase: Phase::Down(None),
                 earliest: None,
@@ -135,11 +149,6 @@ impl Lane {
     /// Up, and its connection hears from its node.
     pub(crate) fn is_well(&self) -> bool {
         !self.is_suspect() && self.is_up()
-    }
-
-    /// Requests that connections have taken from here, ever.
-    pub(crate) fn taken(&self) -> u64 {
-        self.lock().taken
     }
 
     /// Why there is no connection; none if there is one.
@@ -273,7 +282,11 @@ impl Lane {
         } else {
             Left::More
         };
+        let enters = state.is_to_enter();
         drop(state);
+        if enters {
+            self.traffic.enter(&self.me);
+        }
         self.answer_overdue(overdue, None);
         left
     }
@@ -360,6 +373,8 @@ impl Lane {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,8 +12,10 @@ use crate::redis::request::Request;
 pub(super) struct State {
     pub(super) queue: VecDeque<Request>,
     pub(super) weight: usize,
-    /// Requests that connections have taken, ever.
-    pub(super) taken: u64,
+    /// Requests that connections have taken and nobody has counted.
+    pub(super) taken: usize,
+    /// Whoever counts them will be told of this lane.
+    pub(super) entered: bool,
     /// Requests brought here since those of callers that went away were last looked for.
     pub(super) unswept: usize,
     pub(super) phase: Phase,
@@ -81,6 +83,14 @@ impl State {
         }
         self.queue = kept;
         gone
+    }
+
+    /// Whether its traffic is to be told; it is then.
+    #[inline]
+    pub(super) fn is_to_enter(&mut self) -> bool {
+        let enters = self.taken > 0 && !self.entered;
+        self.entered |= enters;
+        enters
     }
 
     pub(super) fn why_down(&self) -> Option<Cause> {

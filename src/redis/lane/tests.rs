@@ -337,6 +337,7 @@ fn the_circuit_is_asked_only_while_the_link_is_up_and_only_for_callers() {
         Some(endpoint.clone()),
         Waiting::default(),
         WhenDown::Wait,
+        Arc::default(),
     );
     circuit.force(crate::policy::Force::Open);
     let mut waits = submit(&lane, "a");

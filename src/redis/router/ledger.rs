@@ -38,6 +38,14 @@ impl Ledger {
         lanes.push((link, Arc::downgrade(lane)));
     }
 
+    /// How often somebody looked at one of the lanes.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> u64 {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = lanes.iter().filter_map(|(_, lane)| lane.upgrade());
+        there.map(|lane| lane.looks()).sum()
+    }
+
     fn links(&self) -> Vec<LinkMemory> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let there = lanes

@@ -13,7 +13,7 @@ use crate::policy::RetryAccount;
 use crate::redis::config::{Config, WhenDown};
 use crate::redis::connection::{Dialer, RedisBackend};
 use crate::redis::handoff::Handoff;
-use crate::redis::lane::{Lane, Submitted};
+use crate::redis::lane::{Lane, Submitted, Traffic};
 use crate::redis::request::Request;
 use crate::redis::router::routes::Shared;
 use crate::redis::seat::Seat;
@@ -40,8 +40,6 @@ pub(crate) struct NodeLink {
     /// Routes of its seat lead here. Of the shared link they always may.
     pub(crate) open: bool,
     keeper: JoinHandle<()>,
-    /// How many of the lane's requests are deposited in the node's retry account.
-    deposited: u64,
 }
 
 /// What all links of a router have in common.
@@ -51,6 +49,7 @@ pub(crate) struct LinkMaker {
     pub(crate) governor: SharedGovernor,
     pub(crate) handoff: Handoff,
     pub(crate) registry: Addr<Registry>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// A link to be made.
@@ -82,7 +81,9 @@ impl LinkMaker {
             // The shared link decides what becomes of it.
             WhenDown::Wait
         };
-        let lane = Lane::behind(circuit, Some(endpoint.clone()), config.waiting, when_down);
+        let there = Some(endpoint.clone());
+        let traffic = Arc::clone(&self.traffic);
+        let lane = Lane::behind(circuit, there, config.waiting, when_down, traffic);
         self.shared.ledger().enter(name.clone(), &lane);
         let keeper = actix_rt::spawn(Arc::clone(&lane).keep());
         let backend = RedisBackend {
@@ -105,7 +106,6 @@ impl LinkMaker {
             lane,
             open: seat.is_shared(),
             keeper,
-            deposited: 0,
         }
     }
 }
@@ -153,28 +153,16 @@ impl Node {
             .collect()
     }
 
-    /// Counts the traffic since the last time. The account tells seconds apart, so this is done
-    /// each second.
-    pub(crate) fn count_traffic(&mut self, now: Instant) {
-        let seats = self.seats.values_mut();
-        for link in std::iter::once(&mut self.main).chain(seats) {
-            self.retries.deposit(link.taken_since_last(), now);
-        }
+    /// So many requests were sent to it.
+    pub(crate) fn deposit(&mut self, requests: usize, now: Instant) {
+        self.retries.deposit(requests, now);
     }
 
     /// Whether the budget has a retry left; then it is taken.
     pub(crate) fn pay_for_retry(&mut self, now: Instant) -> bool {
-        self.count_traffic(now);
+        let latest = self.links().map(|link| link.lane.count_taken()).sum();
+        self.deposit(latest, now);
         self.retries.withdraw(now)
-    }
-}
-
-impl NodeLink {
-    fn taken_since_last(&mut self) -> usize {
-        let taken = self.lane.taken();
-        let requests = usize::try_from(taken - self.deposited).unwrap_or(usize::MAX);
-        self.deposited = taken;
-        requests
     }
 }
 

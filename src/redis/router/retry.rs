@@ -126,6 +126,17 @@ impl Core {
             .is_none_or(|node| node.pay_for_retry(now))
     }
 
+    /// Deposits what was sent lately with the nodes it went to. Accounts tell seconds apart, so
+    /// this is done each second; only those lanes are looked at that had any traffic.
+    pub(super) fn count_traffic(&mut self, now: Instant) {
+        for (lane, requests) in self.traffic.count() {
+            let node = lane.endpoint().and_then(|there| self.nodes.get_mut(there));
+            if let Some(node) = node {
+                node.deposit(requests, now);
+            }
+        }
+    }
+
     pub(super) fn longest_pause(&self, request: &Request) -> Duration {
         let cap = request.policy(&self.config.retry).backoff.cap();
         cap.clamp(Duration::from_millis(1), Duration::from_secs(1))

@@ -17,6 +17,7 @@ use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
+use crate::redis::lane::Traffic;
 use crate::redis::router::breath::OwnTask;
 use crate::redis::router::node::{LinkMaker, Node, NodeLink, Order};
 use crate::redis::router::put_off::PutOff;
@@ -60,6 +61,7 @@ pub(crate) struct Core {
     /// Messages since the thread's other tasks could run.
     pub(super) taken: u32,
     limbo_keeper: Option<OwnTask>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// How requests find their server: one implementation for a cluster, one for a single server.
@@ -186,6 +188,7 @@ impl<T: Topology> Router<T> {
                 reconnected: HashMap::new(),
                 taken: 0,
                 limbo_keeper: None,
+                traffic: Arc::default(),
             },
             topology: Some(topology),
         };
@@ -315,15 +318,13 @@ impl<T: Topology> Actor for Router<T> {
             governor: self.core.governor.clone(),
             handoff: Handoff::new(me.clone().recipient(), me.recipient(), handed_back),
             registry: self.core.registry.clone(),
+            traffic: Arc::clone(&self.core.traffic),
         });
         let limbo = Arc::clone(self.core.shared.limbo());
         // Not in this context, where it would wait until the mailbox is empty.
         self.core.limbo_keeper = Some(OwnTask::start(limbo.keep()));
         ctx.run_interval(HOUSEKEEPING, |router, ctx| {
-            let now = now();
-            for node in router.core.nodes.values_mut() {
-                node.count_traffic(now);
-            }
+            router.core.count_traffic(now());
             // Timers keep an actor alive that nobody can reach any more.
             if !ctx.connected() {
                 ctx.stop();

@@ -13,6 +13,8 @@ mod events;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod idle;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod world;
