@@ -43,7 +43,7 @@ const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 /// Rounds of reading, taking and writing in one turn.
 const ROUNDS_PER_TURN: usize = 8;
 /// Buffers that grew beyond this are released once they are empty; all of them before a health
-/// check, when nothing was read for a while.
+/// check, or in its place where there are none, when nothing was read for a while.
 const KEEP_BUFFER: usize = 256 * 1024;
 
 /// The socket's work. Resolves with the cause when the connection ends; dropping it at any time
@@ -268,6 +268,10 @@ impl Pump {
                     self.unwritten.extend_from_slice(PING);
                     self.in_flight.push(Expected::Ping, PING.len());
                     cx.waker().wake_by_ref();
+                    continue;
+                }
+                Verdict::Rest => {
+                    self.release_buffers();
                     continue;
                 }
                 Verdict::Suspect => {

@@ -15,6 +15,10 @@ use crate::redis::config::Health;
 /// almost any command, short beside the second or so in which a cluster promotes a replica.
 const SUSPECT_AFTER: Duration = Duration::from_millis(500);
 
+/// Nothing heard for so long while nothing is in flight means that buffers are not needed soon.
+/// Where there are health checks, the first of them means it.
+const REST_AFTER: Duration = Duration::from_secs(5);
+
 /// Watches one connection.
 #[derive(Debug)]
 pub(crate) struct Vigil {
@@ -26,6 +30,7 @@ pub(crate) struct Vigil {
     ping_sent: Option<Instant>,
     failures: u32,
     suspect: bool,
+    resting: bool,
 }
 
 /// What the vigil asks for.
@@ -33,8 +38,10 @@ pub(crate) struct Vigil {
 pub(crate) enum Verdict {
     /// Nothing, until then.
     Well(Option<Instant>),
-    /// A `PING`.
+    /// A `PING`. The link was idle: nothing that it holds is needed.
     Ping,
+    /// Nothing is held that is not needed; nothing else is asked for until the link is used.
+    Rest,
     /// The router should look around.
     Suspect,
     /// The connection has to be replaced.
@@ -52,6 +59,7 @@ impl Vigil {
             ping_sent: None,
             failures: 0,
             suspect: false,
+            resting: false,
         }
     }
 
@@ -67,6 +75,7 @@ impl Vigil {
         self.ping_sent = None;
         self.failures = 0;
         self.suspect = false;
+        self.resting = false;
     }
 
     /// Looks at the clock. `in_flight`: something waits for a reply; `overdue`: some of it past
@@ -116,7 +125,7 @@ impl Vigil {
 
     fn idle(&mut self, now: Instant) -> Verdict {
         if !self.health.enabled {
-            return Verdict::Well(None);
+            return self.rest(now);
         }
         let due = self.last_heard + self.health.idle;
         if now < due {
@@ -125,6 +134,19 @@ impl Vigil {
         self.ping_sent = Some(now);
         self.waiting_since = Some(now);
         Verdict::Ping
+    }
+
+    /// Without health checks: once in each silence.
+    fn rest(&mut self, now: Instant) -> Verdict {
+        let due = self.last_heard + REST_AFTER;
+        if self.resting {
+            Verdict::Well(None)
+        } else if now < due {
+            Verdict::Well(Some(due))
+        } else {
+            self.resting = true;
+            Verdict::Rest
+        }
     }
 }
 

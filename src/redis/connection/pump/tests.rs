@@ -332,3 +332,40 @@ async fn an_idle_connection_gives_back_what_a_busy_time_left() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_health_checks_it_does_so_after_five_seconds_and_does_nothing_more() {
+    local(async {
+        let rig = Rig::new(|config| config.health = Health::default().enabled(false));
+        let (ours, mut peer) = tokio::io::duplex(1 << 20);
+        let mut pump = std::pin::pin!(rig.pump(ours));
+        let held = |pump: &Pump| pump.unread.capacity() + pump.unwritten.capacity();
+        for _ in 0..2 {
+            // A lone caller, who asks now and then: the buffers stay.
+            for _ in 0..10 {
+                let answer = rig.send("key");
+                let call = async {
+                    expect(&mut peer, &incr_wire("key")).await;
+                    say(&mut peer, b":1\r\n").await;
+                    soon(answer).await.expect("answered").expect("a value");
+                    tokio::time::sleep(ms(4900)).await;
+                };
+                tokio::select! {
+                    end = pump.as_mut() => panic!("{end:?}"),
+                    () = call => {}
+                }
+                assert!(held(&pump) > 8 * 1024, "{}", held(&pump));
+            }
+            let mut polls = 0;
+            let counted = std::future::poll_fn(|cx| {
+                polls += 1;
+                pump.as_mut().poll(cx)
+            });
+            let idle = timeout(Duration::from_secs(3600), counted).await;
+            assert!(idle.is_err(), "it lives");
+            assert_eq!(held(&pump), 0);
+            assert!(polls < 6, "{polls} in an hour");
+        }
+    })
+    .await;
+}

@@ -18,7 +18,7 @@ fn vigil(health: Health) -> (Vigil, Clock) {
 fn lost(verdict: &Verdict) -> Option<CauseKind> {
     match verdict {
         Verdict::Lost(cause) => Some(cause.kind()),
-        Verdict::Well(_) | Verdict::Ping | Verdict::Suspect => None,
+        Verdict::Well(_) | Verdict::Ping | Verdict::Rest | Verdict::Suspect => None,
     }
 }
 
@@ -140,15 +140,6 @@ fn a_connection_that_is_heard_is_never_lost() {
 }
 
 #[test]
-fn without_health_checks_an_idle_connection_is_left_alone() {
-    let (mut vigil, clock) = vigil(Health::default().enabled(false));
-    assert_eq!(
-        vigil.check(clock.at(100_000), false, false),
-        Verdict::Well(None)
-    );
-}
-
-#[test]
 fn no_verdict_asks_to_look_again_at_once() {
     for step in [1, 7, 250, 500, 2000] {
         for (in_flight, overdue) in [(false, false), (true, false), (true, true)] {
@@ -160,7 +151,7 @@ fn no_verdict_asks_to_look_again_at_once() {
                     match vigil.check(now, in_flight, overdue) {
                         Verdict::Well(next) => break next,
                         Verdict::Lost(_) => break None,
-                        Verdict::Ping | Verdict::Suspect => looks += 1,
+                        Verdict::Ping | Verdict::Rest | Verdict::Suspect => looks += 1,
                     }
                     if !in_flight {
                         break None;
@@ -170,5 +161,25 @@ fn no_verdict_asks_to_look_again_at_once() {
                 assert!(next.is_none_or(|next| next > now));
             }
         }
+    }
+}
+
+#[test]
+fn without_health_checks_an_idle_connection_rests_after_five_seconds_and_is_left_alone() {
+    let (mut vigil, clock) = vigil(Health::default().enabled(false));
+    for heard in [0, 60_000] {
+        vigil.heard(clock.at(heard));
+        let mut idle = |millis| vigil.check(clock.at(heard + millis), false, false);
+        let due = Verdict::Well(Some(clock.at(heard + 5000)));
+        assert_eq!(idle(0), due);
+        assert_eq!(idle(4999), due);
+        assert_eq!(idle(5000), Verdict::Rest);
+        assert_eq!(idle(5000), Verdict::Well(None));
+        assert_eq!(idle(50_000), Verdict::Well(None));
+    }
+    // With something in flight there is no rest, however long it takes.
+    vigil.heard(clock.at(200_000));
+    for millis in [200_000, 206_000, 290_000] {
+        assert_ne!(vigil.check(clock.at(millis), true, false), Verdict::Rest);
     }
 }
