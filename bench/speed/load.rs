@@ -76,6 +76,7 @@ pub(crate) fn sample(order: &Order) -> Result<Sample> {
     match order.contender {
         Contender::EverlinkClient => everlink::<ThroughClient>(order),
         Contender::EverlinkRouter => everlink::<ThroughRouter>(order),
+        Contender::EverlinkHere => here(order),
         Contender::RedisRs => peer::<Multiplexed>(order),
         Contender::RedisRsManager => peer::<Manager>(order),
         Contender::RedisRsCluster => peer::<Cluster>(order),
@@ -93,9 +94,24 @@ fn everlink<P: Peer>(order: &Order) -> Result<Sample> {
     match order.workload.threads {
         Threads::Pool(threads) => pool::<P>(order, threads),
         Threads::One | Threads::Each(_) => on_threads(order, |share| {
-            actix::System::new().block_on(run::<P, _>(share, |task| actix::spawn(task)))
+            let peer = P::connect(&order.target);
+            actix::System::new().block_on(run(share, peer, |task| actix::spawn(task)))
         }),
     }
+}
+
+/// One client for all arbiters. Its router has a thread of its own, on which nobody calls, like
+/// the thread that starts an actix-web server; each caller's arbiter has a connection.
+fn here(order: &Order) -> Result<Sample> {
+    // No actix system runs on this thread: so the client makes one.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let client = runtime.block_on(ThroughClient::connect(&order.target))?;
+    on_threads(order, |share| {
+        let peer = client.clone().here();
+        actix::System::new().block_on(run(share, peer, |task| actix::spawn(task)))
+    })
 }
 
 fn peer<P: Peer>(order: &Order) -> Result<Sample> {
@@ -103,10 +119,11 @@ fn peer<P: Peer>(order: &Order) -> Result<Sample> {
         Threads::Pool(threads) => pool::<P>(order, threads),
         Threads::One | Threads::Each(_) => on_threads(order, |share| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let peer = P::connect(&order.target);
             runtime
                 .enable_all()
                 .build()?
-                .block_on(run::<P, _>(share, |task| tokio::spawn(task)))
+                .block_on(run(share, peer, |task| tokio::spawn(task)))
         }),
     }
 }
@@ -115,7 +132,8 @@ fn pool<P: Peer>(order: &Order, threads: usize) -> Result<Sample> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(threads).enable_all().build()?;
     on_threads(order, |share| {
-        runtime.block_on(run::<P, _>(share, |task| tokio::spawn(task)))
+        let peer = P::connect(&order.target);
+        runtime.block_on(run(share, peer, |task| tokio::spawn(task)))
     })
 }
 
@@ -191,12 +209,16 @@ fn together(order: &Order, tallies: &[Tally]) -> Sample {
     }
 }
 
-async fn run<P: Peer, S>(share: Share<'_>, spawn: S) -> Result<Tally>
+async fn run<P: Peer, S>(
+    share: Share<'_>,
+    peer: impl Future<Output = Result<P>>,
+    spawn: S,
+) -> Result<Tally>
 where
     S: Fn(std::pin::Pin<Box<dyn Future<Output = Result<Done>> + Send>>) -> JoinHandle<Result<Done>>,
 {
     let order = share.order;
-    let peer = P::connect(&order.target).await?;
+    let peer = peer.await?;
     let tasks: Vec<_> = (share.first..share.first + share.tasks)
         .map(|task| {
             let caller = Caller {

@@ -12,7 +12,11 @@ use crate::setting::Setting;
 use crate::support::redis_configuration::program;
 use crate::support::waiting::Result;
 
-const DOORS: [Contender; 2] = [Contender::EverlinkClient, Contender::EverlinkRouter];
+const DOORS: [Contender; 3] = [
+    Contender::EverlinkClient,
+    Contender::EverlinkRouter,
+    Contender::EverlinkHere,
+];
 const PEERS: [(&str, &[Contender]); 5] = [
     ("redis-rs", &[Contender::RedisRs, Contender::RedisRsCluster]),
     ("manager", &[Contender::RedisRsManager]),
@@ -38,6 +42,9 @@ pub(crate) fn table(all: &[Compared]) -> String {
     text.push('\n');
     for compared in all {
         for door in DOORS {
+            if !compared.samples.contains_key(&door) {
+                continue;
+            }
             line(&mut text, compared, door);
         }
     }
@@ -116,7 +123,8 @@ fn short(figure: f64) -> String {
     }
 }
 
-/// Medians of everybody, and the ratios of both doors to every peer.
+/// Medians of everybody, and the ratios of everlink to every peer; null where it did not run in
+/// that manner.
 ///
 /// # Errors
 /// None that is known.
@@ -149,6 +157,12 @@ fn workload(compared: &Compared) -> Value {
                     compared.ratio(Contender::EverlinkRouter, contender, |sample| sample.cpu_us),
                 "p50_of_client_door_over_it":
                     compared.ratio(Contender::EverlinkClient, contender, |sample| sample.p50_us),
+                "throughput_of_here_over_it":
+                    compared.ratio(Contender::EverlinkHere, contender, per_second),
+                "cpu_of_here_over_it":
+                    compared.ratio(Contender::EverlinkHere, contender, |sample| sample.cpu_us),
+                "p50_of_here_over_it":
+                    compared.ratio(Contender::EverlinkHere, contender, |sample| sample.p50_us),
                 "rounds": compared.samples.get(&contender),
             })
         })

@@ -9,7 +9,8 @@ pub(crate) enum Threads {
     One,
     /// One client, callers on tokio's multi-thread runtime.
     Pool(usize),
-    /// So many threads, each like `One`, with a client each: as actix-web's workers do.
+    /// So many threads, each like `One`, with a client each; or one for all, where a client can have
+    /// connections on each (`Client::here`): as actix-web's workers do.
     Each(usize),
 }
 

@@ -65,6 +65,12 @@ impl Figures {
         worst.of(ratios)
     }
 
+    /// The most of a figure that one of the other Rust clients reached.
+    pub(crate) fn most_of_peers(&self, workload: &str, figure: &str) -> Option<f64> {
+        let figures = (PEERS.iter()).filter_map(|peer| self.of_client(workload, peer, figure));
+        Worst::Most.of(figures)
+    }
+
     /// everlink's median of a figure in a scenario. None also if it was never reached.
     pub(crate) fn of_recovery(&self, scenario: &str, figure: &str) -> Option<f64> {
         let scenario = found(&self.recovery["scenarios"], "scenario", scenario)?;
@@ -115,6 +121,8 @@ mod tests {
         let over = |worst| figures.over_best_peer("GET", "ratio", worst);
         assert_eq!(over(Worst::Least), Some(1.5));
         assert_eq!(over(Worst::Most), Some(3.0));
+        assert_eq!(figures.most_of_peers("GET", "ratio"), Some(3.0));
+        assert_eq!(figures.most_of_peers("GET", "other"), None);
         assert_eq!(figures.over_best_peer("SET", "ratio", Worst::Least), None);
         assert_eq!(figures.of_recovery("failover", "gap"), None);
     }

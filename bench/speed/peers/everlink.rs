@@ -30,12 +30,23 @@ async fn open(target: &Target) -> Result<Client> {
     let config = config
         .map_err(failure)?
         .command_timeout(Duration::from_secs(30));
-    let client = Client::open(config).await.map_err(failure)?;
-    client
-        .ready(Duration::from_secs(10))
-        .await
-        .map_err(failure)?;
+    ready(Client::open(config).await.map_err(failure)?).await
+}
+
+async fn ready(client: Client) -> Result<Client> {
+    let ready = client.ready(Duration::from_secs(10)).await;
+    ready.map_err(failure)?;
     Ok(client)
+}
+
+impl ThroughClient {
+    /// The same client with connections of this thread's own.
+    ///
+    /// # Errors
+    /// They do not come up.
+    pub(crate) async fn here(self) -> Result<Self> {
+        ready(self.0.here()).await.map(Self)
+    }
 }
 
 fn command(call: Call, key: &str, value: &str) -> Command {

@@ -16,6 +16,7 @@ pub(crate) use redis_benchmark::benchmark;
 pub(crate) use redis_rs::{Cluster, Manager, Multiplexed};
 pub(crate) use rustis::Rustis;
 
+use crate::stage::Threads;
 use crate::support::waiting::Result;
 use crate::workload::{Call, Workload};
 
@@ -51,6 +52,8 @@ pub(crate) trait Peer: Clone + Send + Sync + 'static {
 pub(crate) enum Contender {
     EverlinkClient,
     EverlinkRouter,
+    /// One client, with connections on each caller's arbiter.
+    EverlinkHere,
     RedisRs,
     RedisRsManager,
     RedisRsCluster,
@@ -60,9 +63,10 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::EverlinkClient,
         Self::EverlinkRouter,
+        Self::EverlinkHere,
         Self::RedisRs,
         Self::RedisRsManager,
         Self::RedisRsCluster,
@@ -75,6 +79,7 @@ impl Contender {
         match self {
             Self::EverlinkClient => "everlink Client",
             Self::EverlinkRouter => "everlink router.send",
+            Self::EverlinkHere => "everlink Client::here",
             Self::RedisRs => "redis-rs",
             Self::RedisRsManager => "redis-rs manager",
             Self::RedisRsCluster => "redis-rs cluster",
@@ -85,13 +90,17 @@ impl Contender {
     }
 
     pub(crate) fn is_everlink(self) -> bool {
-        matches!(self, Self::EverlinkClient | Self::EverlinkRouter)
+        matches!(
+            self,
+            Self::EverlinkClient | Self::EverlinkRouter | Self::EverlinkHere
+        )
     }
 
     /// Everybody who can do this.
     pub(crate) fn of(workload: &Workload) -> Vec<Self> {
         let can = |contender: &Self| match contender {
             Self::EverlinkClient | Self::EverlinkRouter | Self::Fred | Self::Rustis => true,
+            Self::EverlinkHere => matches!(workload.threads, Threads::Each(_)),
             Self::RedisRs | Self::RedisRsManager => !workload.cluster,
             Self::RedisRsCluster => workload.cluster,
             Self::RedisBenchmark => redis_benchmark::can(workload),
