@@ -14,6 +14,8 @@ use crate::support::waiting::Result;
 use crate::table::Line;
 
 const READY_LIMIT: Duration = Duration::from_secs(600);
+/// Until the last link is taken for stable (10 s) and its connection is idle.
+const SETTLE: Duration = Duration::from_secs(15);
 const LOOK_ON: Duration = Duration::from_secs(10);
 
 /// The clients share a registry, and dial the same nodes.
@@ -43,6 +45,8 @@ pub(super) async fn measure(clients: usize, nodes: usize, checked: bool) -> Resu
         client.ready(READY_LIMIT).await.map_err(failure)?;
     }
     let (ready_s, ready_cpu) = (began.seconds(), began.cpu_ms());
+    // Nothing tells that nothing more happens.
+    tokio::time::sleep(SETTLE).await;
     let links = (clients * nodes) as f64;
     let (heap, resident) = (began.heap(), began.resident());
     let before = fleet.asked().await?;
