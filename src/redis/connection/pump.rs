@@ -160,6 +160,7 @@ impl Pump {
         if self.unwritten.is_empty() {
             self.unwritten = BytesMut::new();
         }
+        self.decoder.release();
         self.in_flight.release();
     }
 

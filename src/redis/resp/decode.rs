@@ -7,6 +7,7 @@ use super::frame::decode_frame;
 use super::limits::ReplyLimits;
 use super::plain::decode_plain;
 use super::scan::{Scan, Scanner};
+use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
 /// One thing a server says.
@@ -42,6 +43,7 @@ pub enum Reply {
 #[derive(Debug)]
 pub struct Decoder {
     scanner: Scanner,
+    strings: SmallStrings,
     missing: usize,
 }
 
@@ -50,6 +52,7 @@ impl Decoder {
     pub fn new(limits: ReplyLimits) -> Self {
         Self {
             scanner: Scanner::new(limits),
+            strings: SmallStrings::default(),
             missing: 1,
         }
     }
@@ -63,7 +66,7 @@ impl Decoder {
     #[inline]
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
         if self.scanner.is_fresh()
-            && let Some(reply) = decode_plain(buf, self.scanner.limits())
+            && let Some(reply) = decode_plain(buf, self.scanner.limits(), &mut self.strings)
         {
             return Ok(Some(reply));
         }
@@ -77,6 +80,11 @@ impl Decoder {
         self.missing
     }
 
+    /// Gives back what it keeps for strings to come.
+    pub(crate) fn release(&mut self) {
+        self.strings.release();
+    }
+
     fn decode_any(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
         let length = match self.scanner.scan(buf)? {
             Scan::Complete(length) => length,
@@ -88,7 +96,7 @@ impl Decoder {
         self.scanner.reset();
         self.missing = 1;
         let frame = buf.split_to(length).freeze();
-        let value = decode_frame(&frame)?;
+        let value = decode_frame(&frame, &mut self.strings)?;
         Ok(Some(match value {
             Value::Error(error) => Reply::Error(error),
             Value::Push(items) => Reply::Push(items),

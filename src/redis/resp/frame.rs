@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::error::ProtocolError;
 use super::foreign;
 use super::line::{find_crlf, parse_double, parse_integer, parse_length, parse_short_header};
+use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
 /// Strings up to this size are copied: a small value that somebody keeps must not keep a whole
@@ -12,12 +13,18 @@ use crate::redis::{ServerError, Value};
 pub(super) const COPY_MAX: usize = 512;
 
 /// The value of a frame that the scanner found to be complete and within the limits.
-pub(super) fn decode_frame(frame: &Bytes) -> Result<Value, ProtocolError> {
-    Cursor { frame, at: 0 }.value()
+pub(super) fn decode_frame(
+    frame: &Bytes,
+    strings: &mut SmallStrings,
+) -> Result<Value, ProtocolError> {
+    let at = 0;
+    let mut cursor = Cursor { frame, strings, at };
+    cursor.value()
 }
 
 struct Cursor<'a> {
     frame: &'a Bytes,
+    strings: &'a mut SmallStrings,
     at: usize,
 }
 
@@ -134,9 +141,9 @@ impl<'a> Cursor<'a> {
         Ok(self.keep(begin, end))
     }
 
-    fn keep(&self, begin: usize, end: usize) -> Bytes {
+    fn keep(&mut self, begin: usize, end: usize) -> Bytes {
         if end - begin <= COPY_MAX {
-            Bytes::copy_from_slice(&self.frame[begin..end])
+            self.strings.copy(&self.frame[begin..end])
         } else {
             self.frame.slice(begin..end)
         }

@@ -21,6 +21,7 @@ mod plain;
 #[cfg(test)]
 pub(crate) mod recorded;
 mod scan;
+mod small;
 
 pub use decode::{Decoder, Reply};
 pub use error::ProtocolError;

@@ -6,15 +6,20 @@ use super::decode::Reply;
 use super::frame::COPY_MAX;
 use super::limits::ReplyLimits;
 use super::line::{HEADER_MAX, LINE_MAX, find_crlf, parse_integer, parse_short_header};
+use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
 /// The replies most commands get, if complete: no scan, no frame, one look at each byte. None
 /// for everything else, also for what is wrong: telling how is left to the scan.
 #[inline]
-pub(super) fn decode_plain(buf: &mut BytesMut, limits: &ReplyLimits) -> Option<Reply> {
+pub(super) fn decode_plain(
+    buf: &mut BytesMut,
+    limits: &ReplyLimits,
+    strings: &mut SmallStrings,
+) -> Option<Reply> {
     match *buf.first()? {
         b'$' if buf.starts_with(b"$-1\r\n") => Some(take_nil(buf, 5)),
-        b'$' => decode_plain_bulk(buf, limits),
+        b'$' => decode_plain_bulk(buf, limits, strings),
         b'_' if buf.starts_with(b"_\r\n") => Some(take_nil(buf, 3)),
         b'+' => {
             if buf.starts_with(b"+OK\r\n") {
@@ -44,7 +49,11 @@ fn take_nil(buf: &mut BytesMut, length: usize) -> Reply {
 }
 
 #[inline]
-fn decode_plain_bulk(buf: &mut BytesMut, limits: &ReplyLimits) -> Option<Reply> {
+fn decode_plain_bulk(
+    buf: &mut BytesMut,
+    limits: &ReplyLimits,
+    strings: &mut SmallStrings,
+) -> Option<Reply> {
     let (length, start) = parse_short_header(buf, 0)?;
     let end = start + length;
     if length > limits.bulk_bytes || end + 2 > limits.reply_bytes {
@@ -54,7 +63,7 @@ fn decode_plain_bulk(buf: &mut BytesMut, limits: &ReplyLimits) -> Option<Reply> 
         return None;
     }
     let payload = if length <= COPY_MAX {
-        let payload = Bytes::copy_from_slice(&buf[start..end]);
+        let payload = strings.copy(&buf[start..end]);
         buf.advance(end + 2);
         payload
     } else {
