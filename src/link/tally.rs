@@ -27,6 +27,15 @@ impl Mark {
             ..Self::default()
         }
     }
+
+    /// As new; a probe that has no result gives its place back.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        if self.probe.is_some() {
+            self.probe = None;
+        }
+        (self.epoch, self.at) = (0, 0);
+    }
 }
 
 /// Counts the results of a connection's calls, and tells them to its circuit in batches.

@@ -76,9 +76,11 @@ impl Answerer {
     }
 
     /// Nobody waits any more.
+    #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
-        let over = |place: &Arc<Place>| matches!(*place.lock(), Stage::Over);
-        self.0.as_ref().is_none_or(over)
+        self.0
+            .as_ref()
+            .is_none_or(|place| Arc::strong_count(place) == 1)
     }
 
     #[inline]
@@ -155,6 +157,7 @@ impl Drop for Awaited {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
@@ -164,12 +167,16 @@ mod tests {
     /// Counts how often it is woken, and looks whether the place is locked then.
     struct Counter {
         woken: AtomicUsize,
-        place: Arc<Place>,
+        place: Weak<Place>,
     }
 
     impl Wake for Counter {
         fn wake(self: Arc<Self>) {
-            assert!(self.place.0.try_lock().is_ok(), "woken under the lock");
+            let free = |place: Arc<Place>| place.0.try_lock().is_ok();
+            assert!(
+                self.place.upgrade().is_none_or(free),
+                "woken under the lock"
+            );
             self.woken.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -177,7 +184,7 @@ mod tests {
     fn counter(awaited: &Awaited) -> (Arc<Counter>, Waker) {
         let counter = Arc::new(Counter {
             woken: AtomicUsize::new(0),
-            place: Arc::clone(awaited.0.as_ref().expect("not polled to its end")),
+            place: Arc::downgrade(awaited.0.as_ref().expect("not polled to its end")),
         });
         (Arc::clone(&counter), Waker::from(counter))
     }

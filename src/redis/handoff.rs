@@ -60,7 +60,7 @@ impl Bounced {
         if let Reason::Reply(error) = self.reason {
             // A copy: the reply is a part of a larger buffer, which would be kept with it.
             let line = Bytes::copy_from_slice(error.as_bytes());
-            request.refusal = Some(Box::new(Refusal {
+            request.set_refusal(Some(Refusal {
                 error: ServerError::new(line),
                 endpoint: self.endpoint,
             }));

@@ -177,7 +177,7 @@ impl Lane {
     #[inline]
     pub(crate) fn submit(&self, mut request: Request) -> Submitted {
         // It may have been a probe of another link.
-        request.mark = Mark::default();
+        request.mark.clear();
         // One whose connection was lost was let through once; perhaps its link is not known to be
         // down yet.
         let ask = request.retries.after_loss == 0;

@@ -2,6 +2,7 @@
 
 mod replies;
 
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,7 +62,9 @@ pub(crate) struct Parts {
     /// How often it was tried again.
     pub(crate) retries: Retries,
     /// Why it was put off the last time: should its deadline pass, that is its answer.
-    pub(crate) refusal: Option<Box<Refusal>>,
+    refusal: Option<Box<Refusal>>,
+    /// What it takes of a bound.
+    weight: usize,
     /// When its call must end.
     pub(crate) deadline: Instant,
     /// The length of that deadline, for the error that tells of it.
@@ -117,6 +120,7 @@ impl Request {
         responder: Responder,
     ) -> Self {
         let parts = Parts {
+            weight: wire.as_bytes().len() + size_of::<Parts>(),
             wire,
             slot: None,
             seat: Seat::SHARED,
@@ -137,7 +141,8 @@ impl Request {
         };
         Self(Some(match BOXES.try_with(Spares::take) {
             Ok(Some(mut spare)) => {
-                *spare = parts;
+                // What it held is gone already: there is nothing to drop, nor to look for.
+                mem::forget(mem::replace(&mut *spare, parts));
                 spare
             }
             Ok(None) | Err(_) => Box::new(parts),
@@ -147,10 +152,15 @@ impl Request {
     /// What it takes of a bound: its bytes, and what keeping it costs.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
-        let refusal = self.refusal.as_ref().map_or(0, |refusal| {
-            refusal.error.as_bytes().len() + size_of::<Refusal>()
-        });
-        self.wire.as_bytes().len() + size_of::<Parts>() + refusal
+        self.weight
+    }
+
+    /// Why it is put off, or that an earlier reason holds no more.
+    pub(crate) fn set_refusal(&mut self, refusal: Option<Refusal>) {
+        let weight = |refusal: &Refusal| refusal.error.as_bytes().len() + size_of::<Refusal>();
+        self.weight -= self.refusal.as_deref().map_or(0, weight);
+        self.weight += refusal.as_ref().map_or(0, weight);
+        self.refusal = refusal.map(Box::new);
     }
 
     /// What says when it is sent again.
@@ -247,7 +257,7 @@ impl Request {
 
     #[inline]
     fn answer(&mut self, answer: Answer) {
-        match std::mem::replace(&mut self.responder, Responder::Nobody) {
+        match mem::replace(&mut self.responder, Responder::Nobody) {
             Responder::Caller(answerer) => answerer.give(answer),
             // An error means that the caller has gone; nobody to tell.
             Responder::One(sender) => drop(sender.send(answer)),
@@ -280,11 +290,11 @@ impl Drop for Request {
             self.answer(Err(error));
         }
         if let Some(mut parts) = self.0.take() {
-            std::mem::take(&mut parts.wire).recycle();
+            mem::take(&mut parts.wire).recycle();
             if parts.retry.is_some() || parts.refusal.is_some() {
                 (parts.retry, parts.refusal) = (None, None);
             }
-            parts.mark = Mark::default();
+            parts.mark.clear();
             // An error means that the thread ends.
             let _ = BOXES.try_with(|boxes| boxes.keep(parts));
         }
@@ -349,7 +359,7 @@ impl Gathering {
             return None;
         }
         let caller = self.caller.take()?;
-        let answers = std::mem::take(&mut self.answers);
+        let answers = mem::take(&mut self.answers);
         Some((caller, Replies(answers.into_iter().flatten().collect())))
     }
 }

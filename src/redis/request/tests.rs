@@ -120,7 +120,7 @@ fn a_deadline_between_two_tries_is_told_in_the_servers_words() {
     let put_off = |perhaps_sent| {
         let (sender, mut answer) = oneshot::channel();
         let mut request = request(Responder::One(sender));
-        request.refusal = Some(Box::new(Refusal {
+        request.set_refusal(Some(Refusal {
             error: ServerError::new("LOADING x".into()),
             endpoint: Endpoint::tcp("h", 1),
         }));

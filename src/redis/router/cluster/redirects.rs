@@ -39,7 +39,7 @@ impl Cluster {
         }
         refused.request.redirects += 1;
         // What counts from here on is how the next node stands.
-        refused.request.refusal = None;
+        refused.request.set_refusal(None);
         if refused.request.redirects > core.config.cluster.max_redirects {
             give_up_redirects(refused);
             return;
