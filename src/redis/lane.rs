@@ -198,12 +198,13 @@ impl Lane {
             Phase::Finishing | Phase::Closed => return Submitted::Gone(request),
         };
         state.unswept += 1;
-        let gone = if state.has_room_for(request.weight(), &self.limits) {
-            Vec::new()
-        } else {
-            state.sweep()
-        };
-        if let Some(kind) = self.refusal(&state, request.weight()) {
+        let mut gone = Vec::new();
+        let mut fits = state.has_room_for(request.weight(), &self.limits);
+        if !fits {
+            gone = state.sweep();
+            fits = state.has_room_for(request.weight(), &self.limits);
+        }
+        if let Some(kind) = self.refusal(&state, fits) {
             drop(state);
             drop(gone);
             request.fail(kind, Outcome::NotSent, self.endpoint.as_ref());
@@ -230,7 +231,7 @@ impl Lane {
 
     /// Why a request cannot wait here; none if it can.
     #[inline]
-    fn refusal(&self, state: &State, weight: usize) -> Option<ErrorKind> {
+    fn refusal(&self, state: &State, fits: bool) -> Option<ErrorKind> {
         match &state.phase {
             Phase::Up | Phase::Finishing | Phase::Closed => {}
             Phase::Down(cause) => match self.when_down {
@@ -239,8 +240,7 @@ impl Lane {
             },
             Phase::Parked(cause) => return Some(ErrorKind::Parked(cause.clone())),
         }
-        let full = !state.has_room_for(weight, &self.limits);
-        full.then(|| ErrorKind::QueueFull {
+        (!fits).then(|| ErrorKind::QueueFull {
             requests: state.queue.len(),
             bytes: state.weight,
         })

@@ -14,7 +14,7 @@ use crate::exit::Cause;
 use crate::link::Mark;
 pub(crate) use crate::redis::awaited::Answer;
 use crate::redis::awaited::Answerer;
-use crate::redis::command::Wire;
+use crate::redis::command::Command;
 use crate::redis::error::{Error, ErrorKind, Outcome};
 use crate::redis::retry::{Failure, RetryPolicy};
 use crate::redis::seat::Seat;
@@ -41,7 +41,8 @@ thread_local! {
 /// What there is to know of a [`Request`].
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) wire: Wire,
+    /// It is there until the request is dropped.
+    command: Option<Command>,
     /// The slot of its keys; none for a command without a key.
     pub(crate) slot: Option<Slot>,
     /// Whose connections it goes over.
@@ -49,8 +50,6 @@ pub(crate) struct Parts {
     /// It may be sent again though it may have been executed: it only reads, or is idempotent, or
     /// its caller wants it at least once.
     pub(crate) repeatable: bool,
-    /// Its own policy, in place of the client's.
-    pub(crate) retry: Option<Arc<RetryPolicy>>,
     /// It is never sent again, whatever the policy says.
     pub(crate) once: bool,
     /// A script or function, of which a part may have run before an error.
@@ -114,21 +113,20 @@ pub(crate) enum Responder {
 impl Request {
     #[inline]
     pub(crate) fn new(
-        wire: Wire,
+        command: Command,
         deadline: Instant,
         timeout: Duration,
         responder: Responder,
     ) -> Self {
         let parts = Parts {
-            weight: wire.as_bytes().len() + size_of::<Parts>(),
-            wire,
+            weight: command.weight() + size_of::<Parts>(),
+            command: Some(command),
             slot: None,
             seat: Seat::SHARED,
             repeatable: false,
             script: false,
             asking: false,
             redirects: 0,
-            retry: None,
             once: false,
             retries: Retries::default(),
             refusal: None,
@@ -166,7 +164,14 @@ impl Request {
     /// What says when it is sent again.
     #[inline]
     pub(crate) fn policy<'a>(&'a self, configured: &'a RetryPolicy) -> &'a RetryPolicy {
-        self.retry.as_deref().unwrap_or(configured)
+        let own = self.command.as_ref().and_then(Command::own_retry);
+        own.map_or(configured, |policy| policy)
+    }
+
+    /// The encoded command.
+    #[inline]
+    pub(crate) fn wire(&self) -> &[u8] {
+        self.command.as_ref().map_or(&[], Command::wire)
     }
 
     /// It is written now: until when must it be answered?
@@ -247,8 +252,12 @@ impl Request {
         }
     }
 
+    fn name(&self) -> &str {
+        self.command.as_ref().map_or("", Command::name)
+    }
+
     fn error(&self, kind: ErrorKind, outcome: Outcome, endpoint: Option<&Endpoint>) -> Error {
-        let error = Error::new(kind, outcome).of(&self.wire.name());
+        let error = Error::new(kind, outcome).of(self.name());
         match endpoint {
             Some(endpoint) => error.at(endpoint),
             None => error,
@@ -290,9 +299,11 @@ impl Drop for Request {
             self.answer(Err(error));
         }
         if let Some(mut parts) = self.0.take() {
-            mem::take(&mut parts.wire).recycle();
-            if parts.retry.is_some() || parts.refusal.is_some() {
-                (parts.retry, parts.refusal) = (None, None);
+            if let Some(command) = parts.command.take() {
+                command.recycle();
+            }
+            if parts.refusal.is_some() {
+                parts.refusal = None;
             }
             parts.mark.clear();
             // An error means that the thread ends.

@@ -24,7 +24,18 @@ impl Slot {
 
     /// The slot of a key.
     pub const fn of(key: &[u8]) -> Self {
-        Self(crc16(hash_tag(key)) % Self::COUNT as u16)
+        // Nearly no key has a tag: one walk looks for it and adds up.
+        let mut crc = 0;
+        let mut at = 0;
+        while at < key.len() {
+            if key[at] == b'{' {
+                crc = crc16(hash_tag(key));
+                break;
+            }
+            crc = crc16_step(crc, key[at]);
+            at += 1;
+        }
+        Self(crc % Self::COUNT as u16)
     }
 
     /// The number of the slot.
@@ -71,10 +82,14 @@ const fn crc16(bytes: &[u8]) -> u16 {
     let mut crc = 0u16;
     let mut at = 0;
     while at < bytes.len() {
-        crc = (crc << 8) ^ CRC16[((crc >> 8) as u8 ^ bytes[at]) as usize];
+        crc = crc16_step(crc, bytes[at]);
         at += 1;
     }
     crc
+}
+
+const fn crc16_step(crc: u16, byte: u8) -> u16 {
+    (crc << 8) ^ CRC16[((crc >> 8) as u8 ^ byte) as usize]
 }
 
 /// CRC16-XMODEM (polynomial 0x1021, initial value 0), for each high byte.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::redis::command::encoded::Encoded;
+
 /// Writes itself as zero or more arguments of a command.
 ///
 /// | value | arguments |
@@ -40,40 +42,24 @@ pub trait ToArgs {
 
 /// Takes the arguments of a command and encodes them at once.
 pub struct ArgWriter<'a> {
-    buf: &'a mut Vec<u8>,
-    count: &'a mut usize,
+    out: &'a mut Encoded,
 }
 
 impl<'a> ArgWriter<'a> {
-    pub(super) fn new(buf: &'a mut Vec<u8>, count: &'a mut usize) -> Self {
-        Self { buf, count }
+    pub(super) fn new(out: &'a mut Encoded) -> Self {
+        Self { out }
     }
 
     /// Writes one argument.
+    #[inline]
     pub fn arg(&mut self, bytes: &[u8]) {
-        const LONGEST: usize = "$18446744073709551615\r\n".len();
-        self.buf.reserve(LONGEST + bytes.len() + 2);
-        if bytes.len() < 10 {
-            // Keys and values are often short, names nearly always: one store.
-            let head = [b'$', b'0' + bytes.len() as u8, b'\r', b'\n'];
-            self.buf.extend_from_slice(&head);
-        } else {
-            let mut head = [0; LONGEST];
-            let end = LONGEST - 2;
-            head[end..].copy_from_slice(b"\r\n");
-            let start = Decimal::write(bytes.len() as u128, &mut head[..end]) - 1;
-            head[start] = b'$';
-            self.buf.extend_from_slice(&head[start..]);
-        }
-        self.buf.extend_from_slice(bytes);
-        self.buf.extend_from_slice(b"\r\n");
-        *self.count += 1;
+        self.out.push(bytes);
     }
 }
 
 impl fmt::Debug for ArgWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ArgWriter({} written)", self.count)
+        write!(f, "ArgWriter({} written)", self.out.count())
     }
 }
 

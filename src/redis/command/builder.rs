@@ -13,10 +13,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::redis::command::arg::{ArgWriter, Decimal, ToArgs};
-use crate::redis::command::wire::{Args, HEADER, Wire, spare_buffer};
+use crate::redis::command::arg::{ArgWriter, ToArgs};
+use crate::redis::command::encoded::{Args, CAPACITY, Encoded};
 use crate::redis::retry::{RetryMode, RetryPolicy};
 use crate::redis::slot::Slot;
+use crate::redis::spares::Spares;
+
+/// Commands with larger buffers are not kept for the next ones.
+const KEEP_CAPACITY: usize = 1024;
+
+thread_local! {
+    static SPARES: Spares<Box<Parts>> = const { Spares::new() };
+}
 
 /// A command with this name. A name of several words, such as `CLIENT LIST`, is split at its
 /// spaces; the words after the first become arguments.
@@ -31,16 +39,17 @@ pub fn cmd(name: &str) -> Command {
 ///
 /// A command is made for one call: sent as a message, its deadline counts from when it was made,
 /// so that the time in the mailbox is within it. A clone is made anew.
+///
+/// One word wide: on its way it is moved through a mailbox and a dozen calls.
 #[must_use = "a command does nothing until it is sent"]
-pub struct Command {
-    /// `HEADER` bytes, then each argument as a bulk string, the name first.
-    buf: Vec<u8>,
-    /// How many arguments there are, the name included: at least 1.
-    count: usize,
+pub struct Command(Box<Parts>);
+
+/// What there is to know of a command.
+#[derive(Clone)]
+struct Parts {
+    encoded: Encoded,
     timeout: Option<Duration>,
     route: Option<Slot>,
-    /// Where in the header the first line starts.
-    start: u8,
     idempotent: bool,
     retry_mode: Option<RetryMode>,
     retry: Option<Arc<RetryPolicy>>,
@@ -50,18 +59,21 @@ pub struct Command {
 impl Command {
     /// The same as [`cmd`].
     pub fn new(name: &str) -> Self {
-        let mut buf = spare_buffer();
-        buf.extend_from_slice(b"              \r\n");
-        let mut command = Self {
-            buf,
-            count: 0,
-            timeout: None,
-            route: None,
-            start: 0,
-            idempotent: false,
-            retry_mode: None,
-            retry: None,
-            made: tokio::time::Instant::now().into_std(),
+        let made = tokio::time::Instant::now().into_std();
+        let mut command = match SPARES.try_with(Spares::take) {
+            Ok(Some(mut spare)) => {
+                spare.made = made;
+                Self(spare)
+            }
+            Ok(None) | Err(_) => Self(Box::new(Parts {
+                encoded: Encoded::new(),
+                timeout: None,
+                route: None,
+                idempotent: false,
+                retry_mode: None,
+                retry: None,
+                made,
+            })),
         };
         let mut words = name.split_ascii_whitespace();
         // Without any name the command would be `*0`, which a server does not answer at all: the
@@ -82,34 +94,34 @@ impl Command {
     /// How long the whole call may take: waiting, redirects and retries included. Overrides the
     /// client's command deadline.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.0.timeout = Some(timeout);
         self
     }
 
     /// Promises that executing the command twice does no harm: it may be sent again after its
     /// first outcome remained unknown. Commands that only read need no such promise.
     pub fn idempotent(mut self) -> Self {
-        self.idempotent = true;
+        self.0.idempotent = true;
         self
     }
 
     /// When this command is sent again, in place of what the client's configuration says.
     pub fn retry(mut self, policy: impl Into<Arc<RetryPolicy>>) -> Self {
-        self.retry = Some(policy.into());
+        self.0.retry = Some(policy.into());
         self
     }
 
     /// Whether this command may be sent again; how often and how far apart stays as it is
     /// configured. Comes before the mode of a policy given by [`Command::retry`].
     pub fn retry_mode(mut self, mode: RetryMode) -> Self {
-        self.retry_mode = Some(mode);
+        self.0.retry_mode = Some(mode);
         self
     }
 
     /// Sends the command to the node that owns this key, whatever its arguments say. For commands
     /// without keys, and for those whose keys cannot be known.
     pub fn route_by(mut self, key: impl AsRef<[u8]>) -> Self {
-        self.route = Some(Slot::of(key.as_ref()));
+        self.0.route = Some(Slot::of(key.as_ref()));
         self
     }
 
@@ -120,7 +132,7 @@ impl Command {
 
     #[inline]
     pub(crate) fn name_bytes(&self) -> &[u8] {
-        self.args().next().unwrap_or_default()
+        self.0.encoded.arg_at(0).unwrap_or_default()
     }
 
     /// Whether it is this command, in any case: `get`, or `client|reply` with a subcommand.
@@ -138,37 +150,37 @@ impl Command {
 
     /// All arguments, as the server counts them: the name is argument 0.
     pub fn args(&self) -> Args<'_> {
-        Args {
-            rest: &self.buf[HEADER..],
-        }
+        self.0.encoded.args()
     }
 
     /// One argument; the name is argument 0.
+    #[inline]
     pub fn arg_at(&self, index: usize) -> Option<&[u8]> {
-        self.args().nth(index)
+        self.0.encoded.arg_at(index)
     }
 
     /// How many arguments there are, the name included; at least 1.
     pub fn arg_count(&self) -> usize {
-        self.count
+        self.0.encoded.count()
     }
 
     /// What [`Command::timeout`] was given.
     #[inline]
     pub fn own_timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.0.timeout
     }
 
     /// What [`Command::retry_mode`] was given, or else the mode of the policy that
     /// [`Command::retry`] was given.
     #[inline]
     pub fn own_retry_mode(&self) -> Option<RetryMode> {
-        self.retry_mode.or_else(|| Some(self.retry.as_ref()?.mode))
+        let policy = || Some(self.0.retry.as_ref()?.mode);
+        self.0.retry_mode.or_else(policy)
     }
 
     #[inline]
     pub(crate) fn own_retry(&self) -> Option<&Arc<RetryPolicy>> {
-        self.retry.as_ref()
+        self.0.retry.as_ref()
     }
 
     /// Gives it a policy and a mode where it has none of its own.
@@ -178,74 +190,72 @@ impl Command {
         retry: Option<&Arc<RetryPolicy>>,
     ) {
         if self.own_retry_mode().is_none() {
-            self.retry_mode = mode;
+            self.0.retry_mode = mode;
         }
-        if self.retry.is_none() {
-            self.retry = retry.cloned();
+        if self.0.retry.is_none() {
+            self.0.retry = retry.cloned();
         }
     }
 
     /// Whether [`Command::idempotent`] was called.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
-        self.idempotent
+        self.0.idempotent
     }
 
     #[inline]
     pub(crate) fn made(&self) -> Instant {
-        self.made
+        self.0.made
     }
 
     /// The slot of the key that [`Command::route_by`] was given.
     #[inline]
     pub fn own_route(&self) -> Option<Slot> {
-        self.route
+        self.0.route
     }
 
     /// The encoded command: a RESP array of bulk strings.
+    #[inline]
     pub fn wire(&self) -> &[u8] {
-        &self.buf[usize::from(self.start)..]
+        self.0.encoded.bytes()
     }
 
-    /// The encoded command, without a copy.
+    /// What it takes of a bound: its bytes, and what keeping it costs.
     #[inline]
-    pub fn into_wire(self) -> Wire {
-        Wire {
-            buf: self.buf,
-            start: usize::from(self.start),
+    pub(crate) fn weight(&self) -> usize {
+        self.wire().len() + size_of::<Parts>()
+    }
+
+    /// It is not needed any more: its memory is for the next command of this thread.
+    #[inline]
+    pub(crate) fn recycle(self) {
+        let mut parts = self.0;
+        if !(CAPACITY..=KEEP_CAPACITY).contains(&parts.encoded.capacity()) {
+            return;
         }
+        parts.encoded.clear();
+        parts.timeout = None;
+        parts.route = None;
+        parts.idempotent = false;
+        parts.retry_mode = None;
+        if parts.retry.is_some() {
+            parts.retry = None;
+        }
+        // An error means that the thread ends.
+        let _ = SPARES.try_with(|spares| spares.keep(parts));
     }
 
     fn push<T: ToArgs + ?Sized>(&mut self, args: &T) {
-        args.write_args(&mut ArgWriter::new(&mut self.buf, &mut self.count));
-        self.write_header();
-    }
-
-    #[inline]
-    fn write_header(&mut self) {
-        let header = &mut self.buf[..HEADER];
-        if self.count < 10 {
-            // As nearly always: one store.
-            let line = [b'*', b'0' + self.count as u8, b'\r', b'\n'];
-            header[HEADER - line.len()..].copy_from_slice(&line);
-            self.start = (HEADER - line.len()) as u8;
-            return;
-        }
-        let start = Decimal::write(self.count as u128, &mut header[..HEADER - 2]) - 1;
-        header[start] = b'*';
-        // Lossless: it is less than HEADER.
-        self.start = start as u8;
+        args.write_args(&mut ArgWriter::new(&mut self.0.encoded));
+        self.0.encoded.write_header();
     }
 }
 
 impl Clone for Command {
     fn clone(&self) -> Self {
-        Self {
-            buf: self.buf.clone(),
-            retry: self.retry.clone(),
-            made: tokio::time::Instant::now().into_std(),
-            ..*self
-        }
+        let mut parts = self.0.clone();
+        parts.made = tokio::time::Instant::now().into_std();
+        Self(parts)
     }
 }
 
@@ -255,7 +265,7 @@ impl fmt::Debug for Command {
             f,
             "Command({}, {} argument(s))",
             self.name(),
-            self.count - 1
+            self.arg_count() - 1
         )
     }
 }
@@ -263,7 +273,6 @@ impl fmt::Debug for Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::command::wire::CAPACITY;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -298,7 +307,28 @@ mod tests {
         let set = cmd("SET")
             .arg("some:key:0001")
             .arg("a value of a few words");
-        assert_eq!(set.buf.capacity(), CAPACITY);
+        assert_eq!(set.0.encoded.capacity(), CAPACITY);
+    }
+
+    #[test]
+    fn nothing_of_a_command_that_is_done_is_left_in_the_next() {
+        std::thread::spawn(|| {
+            let set = cmd("SET").arg(("k", vec!["v"; 20]));
+            let set = set.route_by("foo").idempotent();
+            let set = set.timeout(Duration::from_secs(1));
+            let set = set.retry(RetryPolicy::default());
+            let set = set.retry_mode(RetryMode::Never);
+            let place = set.wire().as_ptr_range().end;
+            set.recycle();
+            let next = cmd("GET");
+            assert!(place > next.wire().as_ptr(), "the same memory");
+            assert_eq!(next.wire(), b"*1\r\n$3\r\nGET\r\n");
+            assert_eq!((next.arg_at(1), next.own_route()), (None, None));
+            assert_eq!((next.own_timeout(), next.own_retry_mode()), (None, None));
+            assert!(!next.is_idempotent() && next.own_retry().is_none());
+        })
+        .join()
+        .expect("a thread of its own, with no spares");
     }
 
     #[test]
@@ -306,7 +336,6 @@ mod tests {
         let auth = cmd("AUTH").arg("user").arg("secret");
         assert_eq!(format!("{auth:?}"), "Command(AUTH, 2 argument(s))");
         assert_eq!(format!("{:?}", auth.args()), "Args(3 left)");
-        assert_eq!(format!("{:?}", auth.into_wire()), "Wire(36 bytes)");
     }
 
     #[test]
@@ -333,10 +362,11 @@ mod tests {
             let expected = encode(&all);
             prop_assert_eq!(command.arg_count(), all.len());
             prop_assert!(command.args().eq(all.iter().map(Vec::as_slice)));
+            for (index, arg) in all.iter().enumerate() {
+                prop_assert_eq!(command.arg_at(index), Some(&arg[..]));
+            }
+            prop_assert_eq!(command.arg_at(all.len()), None);
             prop_assert_eq!(command.wire(), &expected);
-            let wire = command.into_wire();
-            prop_assert_eq!(wire.as_bytes(), &expected);
-            prop_assert_eq!(wire.into_bytes(), expected);
         }
 
         #[test]

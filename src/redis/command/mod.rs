@@ -1,6 +1,7 @@
 //! Commands as data, and what is known about them before they are sent.
 //!
-//! * [`builder`] and [`pipeline`]: [`cmd`]`("SET").arg(key).arg(value)`, encoded once ([`wire`]);
+//! * [`builder`] and [`pipeline`]: [`cmd`]`("SET").arg(key).arg(value)`, encoded once
+//!   (`encoded`);
 //! * [`arg`]: what can be an argument, [`ToArgs`];
 //! * [`spec`]: what a command does, [`CommandSpec`];
 //! * [`keys`]: where its keys are, [`KeyRule`];
@@ -14,17 +15,17 @@ pub mod arg;
 pub mod builder;
 mod builtin;
 mod described;
+mod encoded;
 pub mod keys;
 pub mod pipeline;
 pub mod spec;
 pub mod table;
 pub mod unsuitable;
-pub mod wire;
 
 pub use arg::{ArgWriter, ToArgs};
 pub use builder::{Command, cmd};
+pub use encoded::Args;
 pub use keys::KeyRule;
 pub use pipeline::{Pipeline, pipe};
 pub use spec::CommandSpec;
 pub use table::CommandTable;
-pub use wire::Wire;

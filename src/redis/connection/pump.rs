@@ -234,7 +234,7 @@ impl Pump {
         } = self;
         lane.take(cx, now, |mut request| {
             let asking = if request.asking { ASKING.len() } else { 0 };
-            let bytes = unwritten.len() + asking + request.wire.as_bytes().len();
+            let bytes = unwritten.len() + asking + request.wire().len();
             let writable = unwritten.is_empty() || bytes <= config.buffers.write_bytes;
             if !writable || !in_flight.has_room_for(request.weight(), &config.in_flight) {
                 return Some(request);
@@ -245,7 +245,7 @@ impl Pump {
                 unwritten.extend_from_slice(ASKING);
                 in_flight.push(Expected::Asking, ASKING.len());
             }
-            let bytes = request.wire.as_bytes();
+            let bytes = request.wire();
             let length = bytes.len();
             unwritten.extend_from_slice(bytes);
             in_flight.push(Expected::Request(request), length);

@@ -153,9 +153,9 @@ impl Rig {
 /// `INCR <key>`, and where its answer comes.
 pub(crate) fn incr(key: &str, timeout: Duration) -> (Request, oneshot::Receiver<Answer>) {
     let (sender, answer) = oneshot::channel();
-    let wire = cmd("INCR").arg(key).into_wire();
+    let command = cmd("INCR").arg(key);
     let deadline = tokio::time::Instant::now().into_std() + timeout;
-    let request = Request::new(wire, deadline, timeout, Responder::One(sender));
+    let request = Request::new(command, deadline, timeout, Responder::One(sender));
     (request, answer)
 }
 

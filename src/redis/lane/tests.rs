@@ -42,8 +42,8 @@ fn start() -> Instant {
 
 fn request(key: &str, deadline: Instant) -> (Request, oneshot::Receiver<Answer>) {
     let (sender, answer) = oneshot::channel();
-    let wire = cmd("GET").arg(key).into_wire();
-    let request = Request::new(wire, deadline, LONG, Responder::One(sender));
+    let command = cmd("GET").arg(key);
+    let request = Request::new(command, deadline, LONG, Responder::One(sender));
     (request, answer)
 }
 
@@ -63,7 +63,7 @@ fn error(answer: &mut oneshot::Receiver<Answer>) -> Option<Error> {
 
 /// The key, which is the end of the wire.
 fn key(request: &Request) -> String {
-    let wire = String::from_utf8_lossy(request.wire.as_bytes()).into_owned();
+    let wire = String::from_utf8_lossy(request.wire()).into_owned();
     wire.trim_end()
         .rsplit("\r\n")
         .next()

@@ -8,7 +8,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn request(responder: Responder) -> Request {
     let now = tokio::time::Instant::now().into_std();
-    Request::new(cmd("GET").arg("k").into_wire(), now, TIMEOUT, responder)
+    Request::new(cmd("GET").arg("k"), now, TIMEOUT, responder)
 }
 
 /// How a request ends.

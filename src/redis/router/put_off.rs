@@ -186,8 +186,8 @@ mod tests {
     use crate::redis::request::Responder;
 
     fn request(key: &str) -> Request {
-        let wire = cmd("GET").arg(key).into_wire();
-        Request::new(wire, now(), Duration::ZERO, Responder::Nobody)
+        let command = cmd("GET").arg(key);
+        Request::new(command, now(), Duration::ZERO, Responder::Nobody)
     }
 
     fn held(until: Until) -> Held {

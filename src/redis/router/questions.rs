@@ -18,7 +18,7 @@ use crate::redis::router::router::{Router, Topology, now};
 pub(crate) async fn ask(lane: Arc<Lane>, command: Command, timeout: Duration) -> Answer {
     let (sender, answer) = oneshot::channel();
     let responder = Responder::One(sender);
-    let request = Request::new(command.into_wire(), now() + timeout, timeout, responder);
+    let request = Request::new(command, now() + timeout, timeout, responder);
     // A lane that is gone answers by the request's own guard.
     drop(lane.submit_own(request));
     answer.await.unwrap_or_else(|_| Err(Error::stopped()))

@@ -209,15 +209,13 @@ impl Shared {
             RetryMode::Safe => command.is_idempotent() || readonly,
             RetryMode::AtLeastOnce => true,
         };
-        let retry = command.own_retry().cloned();
         let script = !readonly && is_script(&command);
         // A timeout beyond what the clock can tell is as good as none.
         let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
-        let mut request = Request::new(command.into_wire(), deadline, timeout, responder);
+        let mut request = Request::new(command, deadline, timeout, responder);
         request.seat = seat;
         request.repeatable = repeatable;
         request.once = mode == RetryMode::Never;
-        request.retry = retry;
         request.script = script;
         if let Some(reason) = refusal {
             request.fail(ErrorKind::Unsuitable { reason }, Outcome::NotSent, None);

@@ -48,9 +48,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Requests are told apart by their timeout, which nothing here looks at.
 fn request(id: u64, size: usize, deadline: Instant) -> Request {
-    let wire = cmd("SET").arg("x".repeat(size)).into_wire();
+    let command = cmd("SET").arg("x".repeat(size));
     let timeout = Duration::from_secs(id);
-    Request::new(wire, deadline, timeout, Responder::Nobody)
+    Request::new(command, deadline, timeout, Responder::Nobody)
 }
 
 fn id(request: &Request) -> u64 {
@@ -73,7 +73,7 @@ proptest! {
                     let mut request = request(ids, size, at(deadline));
                     request.perhaps_sent = before;
                     weights.insert(ids, request.weight());
-                    let length = request.wire.as_bytes().len();
+                    let length = request.wire().len();
                     real.push(Expected::Request(request), length);
                     let (start, end) = (appended, appended + length as u64);
                     appended = end;

@@ -24,8 +24,8 @@ fn pass(lane: &Lane, requests: usize) {
 
 fn request(now: Instant) -> Request {
     let hour = Duration::from_secs(3600);
-    let wire = cmd("PING").into_wire();
-    Request::new(wire, now + hour, hour, Responder::Nobody)
+    let command = cmd("PING");
+    Request::new(command, now + hour, hour, Responder::Nobody)
 }
 
 fn counted(traffic: &Traffic) -> Vec<usize> {
