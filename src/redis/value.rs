@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 /// A reply, RESP2 or RESP3. Cheap to clone: text and bytes are shared.
 ///
+/// A text of at most 128 bytes stands in a block of a kilobyte with others of its connection, one
+/// of more than 512 in the block it was read into: to keep a few of many for long, copy them.
+///
 /// Most users never look at it: `Client::query` converts it into what they ask for, by
 /// [`FromValue`](crate::redis::FromValue).
 #[derive(Clone, PartialEq)]

@@ -9,7 +9,7 @@ use crate::redis::command::{Command, Pipeline};
 use crate::redis::error::Result;
 use crate::redis::request::{Answer, Replies, Responder};
 use crate::redis::router::router::{Router, Topology};
-use crate::redis::router::routes::Shared;
+use crate::redis::router::routes::{Routes, Shared};
 use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 
@@ -26,7 +26,18 @@ impl Message for Pipeline {
 #[derive(Debug)]
 pub struct Dispatching<M> {
     shared: Arc<Shared>,
+    routes: Arc<Routes>,
     message: M,
+}
+
+impl<T: Topology> Router<T> {
+    fn dispatching<M>(&mut self, message: M) -> Dispatching<M> {
+        Dispatching {
+            shared: Arc::clone(&self.core.shared),
+            routes: Arc::clone(self.core.known.get()),
+            message,
+        }
+    }
 }
 
 impl<T: Topology> Handler<Command> for Router<T> {
@@ -34,8 +45,7 @@ impl<T: Topology> Handler<Command> for Router<T> {
 
     fn handle(&mut self, message: Command, ctx: &mut Context<Self>) -> Self::Result {
         self.breathe(ctx);
-        let shared = Arc::clone(&self.core.shared);
-        Dispatching { shared, message }
+        self.dispatching(message)
     }
 }
 
@@ -44,7 +54,7 @@ impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
         let responder = sender.map_or(Responder::Nobody, Responder::One);
         let made = self.message.made();
         let shared = &self.shared;
-        shared.dispatch(Seat::SHARED, self.message, made, responder);
+        shared.dispatch_by(&self.routes, Seat::SHARED, self.message, made, responder);
     }
 }
 
@@ -53,8 +63,7 @@ impl<T: Topology> Handler<Pipeline> for Router<T> {
 
     fn handle(&mut self, message: Pipeline, ctx: &mut Context<Self>) -> Self::Result {
         self.breathe(ctx);
-        let shared = Arc::clone(&self.core.shared);
-        Dispatching { shared, message }
+        self.dispatching(message)
     }
 }
 

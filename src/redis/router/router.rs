@@ -23,7 +23,7 @@ use crate::redis::router::node::{LinkMaker, Node, NodeLink, Order};
 use crate::redis::router::put_off::PutOff;
 use crate::redis::router::questions::Learned;
 use crate::redis::router::retry::retry;
-use crate::redis::router::routes::Shared;
+use crate::redis::router::routes::{Known, Shared};
 use crate::redis::router::seats::Seats;
 use crate::redis::router::surroundings::Surroundings;
 use crate::redis::seat::Seat;
@@ -45,6 +45,7 @@ pub struct Router<T: Topology> {
 /// What a router does whatever it routes to.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
+    pub(super) known: Known,
     pub(crate) config: Arc<Config>,
     pub(crate) registry: Addr<Registry>,
     pub(crate) dialer: Dialer,
@@ -173,6 +174,7 @@ impl<T: Topology> Router<T> {
         let router = Self {
             core: Core {
                 put_off: PutOff::new(config.waiting.requests, &shared.ledger().put_off),
+                known: Known::of(&shared),
                 shared: Arc::clone(&shared),
                 config,
                 registry: registry.clone(),

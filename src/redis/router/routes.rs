@@ -1,10 +1,11 @@
 //! Where each command goes: [`Routes`], an immutable snapshot that the router publishes, and
 //! [`Shared`], through which every door dispatches.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use tokio::sync::{oneshot, watch};
 
 use crate::endpoint::Endpoint;
@@ -89,6 +90,30 @@ impl Routes {
                 lanes.iter().find(|lane| lane.is_well()).or_else(owner)
             }
         }
+    }
+}
+
+/// The routes as one thread read them last: looking whether they are still true costs a comparison.
+pub(crate) struct Known(Cache<Published, Arc<Routes>>);
+
+struct Published(Arc<Shared>);
+
+impl Deref for Published {
+    type Target = ArcSwap<Routes>;
+
+    fn deref(&self) -> &ArcSwap<Routes> {
+        &self.0.routes
+    }
+}
+
+impl Known {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Cache::new(Published(Arc::clone(shared))))
+    }
+
+    #[inline]
+    pub(crate) fn get(&mut self) -> &Arc<Routes> {
+        self.0.load()
     }
 }
 
@@ -183,8 +208,8 @@ impl Shared {
         self.dispatch_by(&self.routes.load(), seat, command, made, responder);
     }
 
-    /// False: these routes are old.
-    fn dispatch_by(
+    /// The same, by routes that are known already. False: they are old.
+    pub(crate) fn dispatch_by(
         &self,
         routes: &Arc<Routes>,
         seat: Seat,
