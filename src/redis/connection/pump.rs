@@ -5,6 +5,7 @@
 //! its own replies are not read would otherwise block both for ever. One turn takes in a bounded
 //! amount, then yields to whatever else runs on the arbiter.
 
+mod blocks;
 mod overdue;
 mod reading;
 mod writing;
@@ -26,6 +27,7 @@ use crate::redis::config::Config;
 use crate::redis::connection::ending::{Ending, Wish};
 use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::in_flight::{Expected, InFlight};
+use crate::redis::connection::pump::blocks::Blocks;
 use crate::redis::connection::transport::Stream;
 use crate::redis::connection::vigil::{Verdict, Vigil};
 use crate::redis::error::{ErrorKind, Outcome};
@@ -52,6 +54,7 @@ pub(crate) struct Pump {
     stream: Box<dyn Stream>,
     decoder: Decoder,
     unread: BytesMut,
+    blocks: Blocks,
     /// A wave ended before all replies were looked at.
     has_unanswered: bool,
     unwritten: BytesMut,
@@ -85,6 +88,7 @@ impl Pump {
             stream: exchange.stream,
             decoder,
             unread: exchange.unread,
+            blocks: Blocks::default(),
             has_unanswered: false,
             unwritten: BytesMut::new(),
             unflushed: false,
@@ -156,6 +160,7 @@ impl Pump {
     fn release_buffers(&mut self) {
         if self.unread.is_empty() {
             self.unread = BytesMut::new();
+            self.blocks.release();
         }
         if self.unwritten.is_empty() {
             self.unwritten = BytesMut::new();

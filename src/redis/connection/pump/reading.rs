@@ -29,6 +29,7 @@ impl Pump {
                 Ok(None) => {
                     if self.unread.is_empty() && self.unread.capacity() > KEEP_BUFFER {
                         self.unread = BytesMut::new();
+                        self.blocks.forget_used();
                     }
                     return Ok(true);
                 }
@@ -64,7 +65,7 @@ impl Pump {
         let most = self.config.buffers.read_bytes.max(READ_CHUNK);
         let wanted = self.decoder.missing().clamp(READ_CHUNK, most);
         if self.unread.capacity() - self.unread.len() < wanted {
-            self.unread.reserve(wanted);
+            self.blocks.make_room(&mut self.unread, wanted, most);
         }
         let stream = Pin::new(&mut self.stream);
         let mut space = (&mut self.unread).limit(wanted);
