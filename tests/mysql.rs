@@ -10,6 +10,8 @@ mod faults;
 mod heard;
 #[path = "mysql/load.rs"]
 mod load;
+#[path = "mysql/outcomes.rs"]
+mod outcomes;
 #[path = "mysql/parked.rs"]
 mod parked;
 #[path = "mysql/returns.rs"]

@@ -63,7 +63,7 @@ async fn ask(wire: &mut Wire, query: &str) -> Result<(), (Cause, bool)> {
     match wire.conn().query_drop(query).await {
         Ok(()) => Ok(()),
         Err(Fault::Server(error)) => {
-            let fault = verdict::on_statement(Fault::Server(error), false);
+            let fault = verdict::on_statement(Fault::Server(error), None);
             let usable = !fault.is_lost();
             Err((
                 Cause::new(CauseKind::Unhealthy, fault.kind().to_string()),

@@ -29,10 +29,12 @@
 //! | `settings`, `url` | what can be set, its defaults and bounds |
 //! | `error` | what can go wrong, and what became of the statement |
 //! | `statement`, `answer` | what is asked, and what came back |
+//! | `effect` | how much of a statement may have been done when it failed |
 //! | `verdict` | what an error of the driver or the server proves |
 //! | `secure` | TLS as the driver takes it |
 //! | `wire` | one connection of the driver, closed when dropped |
 //! | `queue` | where calls wait for a connection |
+//! | `reading` | how an answer is read, and what becomes of it |
 //! | `session` | a connection lent to one call |
 //! | `call` | one call: its work and who waits for it |
 //! | `pump` | one life of the pool: lends, warms, retires, ends |
@@ -45,10 +47,12 @@ mod answer;
 mod call;
 mod check;
 mod connection;
+mod effect;
 mod error;
 mod pool;
 mod pump;
 mod queue;
+mod reading;
 #[cfg(feature = "tls")]
 mod secure;
 mod session;

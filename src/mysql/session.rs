@@ -1,19 +1,19 @@
 //! A connection lent to one call: [`Session`].
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Error as Fault, Params, QueryResult};
+use mysql_async::Params;
+use mysql_async::prelude::Queryable;
 
 use crate::exit::Cause;
 use crate::link::Pass;
-use crate::mysql::answer::{Answer, weight};
+use crate::mysql::answer::Answer;
 use crate::mysql::call::Written;
+use crate::mysql::effect::Effect;
 use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
 use crate::mysql::queue::Shared;
+use crate::mysql::reading::{Fate, Reading, fits, gather};
 use crate::mysql::statement::Statement;
 use crate::mysql::verdict;
 use crate::mysql::wire::Wire;
@@ -55,13 +55,6 @@ pub(super) struct Remains {
     pub(super) orphan: Option<u32>,
     /// A statement passed its deadline.
     pub(super) overdue: bool,
-}
-
-/// What became of a statement on the wire.
-enum Fate {
-    Done(Answer),
-    Failed(Error),
-    TooLarge,
 }
 
 impl Session {
@@ -125,7 +118,15 @@ impl Session {
         };
         let settings = self.shared.settings();
         let limit = statement.deadline().unwrap_or(settings.timeouts.query);
-        let most = settings.pool.answer_bytes;
+        let effect = statement.effect();
+        // A prepared one is always single. What changes something is carried out by the server only
+        // as far as its answer is read.
+        let single = params.is_some() || statement.is_single();
+        let reading = Reading {
+            most: settings.pool.answer_bytes,
+            effect,
+            cuts: single && effect == Effect::Reads,
+        };
         let mut sent = false;
         let mark = || {
             if !self.in_transaction {
@@ -140,19 +141,19 @@ impl Session {
                     mark();
                     sent = true;
                     let result = wire.conn().query_iter(statement.sql());
-                    gather(result, most).await
+                    gather(result, reading).await
                 }
                 Some(params) => {
                     let prepared = match wire.conn().prep(statement.sql()).await {
                         Ok(prepared) => prepared,
-                        Err(fault) => return Fate::Failed(verdict::on_statement(fault, false)),
+                        Err(fault) => return Fate::Failed(verdict::on_statement(fault, None)),
                     };
                     if let Err(error) = fits(&prepared, &params) {
                         return Fate::Failed(error);
                     }
                     mark();
                     sent = true;
-                    gather(wire.conn().exec_iter(prepared, params), most).await
+                    gather(wire.conn().exec_iter(prepared, params), reading).await
                 }
             }
         };
@@ -173,9 +174,12 @@ impl Session {
                 }
                 Err(error)
             }
-            Ok(Fate::TooLarge) => {
-                self.interrupt();
-                Err(Error::new(ErrorKind::TooLarge(most), Outcome::Executed))
+            Ok(fate @ (Fate::TooLarge | Fate::CutOff)) => {
+                if matches!(fate, Fate::CutOff) {
+                    self.interrupt();
+                }
+                let kind = ErrorKind::TooLarge(reading.most);
+                Err(Error::new(kind, Outcome::Executed))
             }
             Err(_) => {
                 self.overdue = true;
@@ -295,63 +299,6 @@ impl Session {
             overdue: self.overdue,
         }
     }
-}
-
-/// The first result set, bounded; the rest is read and dropped.
-async fn gather<'a, 't: 'a, P>(
-    running: impl Future<Output = std::result::Result<QueryResult<'a, 't, P>, Fault>>,
-    most: usize,
-) -> Fate
-where
-    P: Protocol + Unpin,
-{
-    let mut result = match running.await {
-        Ok(result) => result,
-        Err(fault) => return Fate::Failed(verdict::on_statement(fault, true)),
-    };
-    let mut answer = Answer {
-        affected_rows: result.affected_rows(),
-        last_insert_id: result.last_insert_id(),
-        rows: Vec::new(),
-    };
-    let mut bytes = 0;
-    let gathered: std::result::Result<bool, Fault> = async {
-        if let Some(mut rows) = result.stream::<mysql_async::Row>().await? {
-            while let Some(row) = rows.next().await {
-                let row = row?;
-                bytes += weight(&row);
-                if bytes > most {
-                    return Ok(false);
-                }
-                answer.rows.push(row);
-            }
-        }
-        result.drop_result().await?;
-        Ok(true)
-    }
-    .await;
-    match gathered {
-        Ok(true) => Fate::Done(answer),
-        Ok(false) => Fate::TooLarge,
-        // The first part of it had been executed.
-        Err(fault) => {
-            Fate::Failed(verdict::on_statement(fault, true).with_outcome(Outcome::Unknown))
-        }
-    }
-}
-
-/// The driver would find out only after it has given the connection up.
-fn fits(prepared: &mysql_async::Statement, params: &Params) -> Result<()> {
-    let (takes, given) = match params {
-        Params::Positional(values) => (usize::from(prepared.num_params()), values.len()),
-        Params::Empty => (usize::from(prepared.num_params()), 0),
-        Params::Named(_) => return Ok(()),
-    };
-    if takes == given {
-        return Ok(());
-    }
-    let text = format!("the statement takes {takes} parameters, {given} were given");
-    Err(Error::not_sent(ErrorKind::Parameters(text.into())))
 }
 
 impl fmt::Debug for Session {

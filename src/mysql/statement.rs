@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::mysql::effect::{Effect, after_comments};
+
 /// The text of a statement, and how it is to be treated. A text alone is one, with the defaults.
 ///
 /// ```
@@ -58,9 +60,20 @@ impl Statement {
         self.timeout
     }
 
+    /// How much of it may have been done when it failed.
+    pub(super) fn effect(&self) -> Effect {
+        Effect::of(&self.sql)
+    }
+
+    /// Surely no more than one: a second would follow a semicolon.
+    pub(super) fn is_single(&self) -> bool {
+        let end: &[char] = &[';', ' ', '\n'];
+        !self.sql.trim_end_matches(end).contains(';')
+    }
+
     /// Its first word, for people: that shows no value of it.
     pub(super) fn verb(&self) -> String {
-        let text = self.sql.trim_start();
+        let text = after_comments(&self.sql);
         let letters = text.chars().take_while(char::is_ascii_alphabetic);
         let verb: String = letters.take(16).collect();
         if verb.is_empty() {
@@ -94,8 +107,16 @@ mod tests {
     fn shows_its_first_word_and_nothing_else() {
         let shown = |sql: &str| Statement::new(sql).verb();
         assert_eq!(shown("  insert into t values ('hunter2')"), "INSERT");
+        assert_eq!(shown("/* hunter2 */ SELECT 1"), "SELECT");
         assert_eq!(shown("(SELECT 1)"), "statement");
         let debug = format!("{:?}", Statement::new("SET PASSWORD = 'hunter2'"));
         assert!(!debug.contains("hunter2"), "{debug}");
+    }
+
+    #[test]
+    fn is_single_if_no_second_can_follow() {
+        let single = |sql: &str| Statement::new(sql).is_single();
+        assert!(single("SELECT 1") && single("SELECT 1 ;\n"));
+        assert!(!single("SELECT 1; SELECT 2"));
     }
 }

@@ -3,6 +3,7 @@
 use mysql_async::{DriverError, Error as Fault, IoError};
 
 use crate::exit::{Cause, CauseKind};
+use crate::mysql::effect::Effect;
 use crate::mysql::error::{Error, ErrorKind, Outcome, ServerError};
 #[cfg(feature = "tls")]
 use crate::mysql::secure;
@@ -33,11 +34,11 @@ const LAST_WORDS: [u16; 4] = [
 /// Wrong credentials, or not allowed.
 const DENIED: [u16; 8] = [1044, 1045, 1130, 1251, 1698, 1862, 3118, 4151];
 
-/// Of a statement that had been written, or not.
-pub(super) fn on_statement(fault: Fault, written: bool) -> Error {
+/// Of a statement that had been written and may have had this effect, or of one that had not.
+pub(super) fn on_statement(fault: Fault, written: Option<Effect>) -> Error {
     let open = match written {
-        true => Outcome::Unknown,
-        false => Outcome::NotSent,
+        Some(_) => Outcome::Unknown,
+        None => Outcome::NotSent,
     };
     match fault {
         Fault::Server(error) if error.code == 4031 => {
@@ -47,9 +48,12 @@ pub(super) fn on_statement(fault: Fault, written: bool) -> Error {
             Error::new(ErrorKind::Lost(said_last(&error)), open)
         }
         Fault::Server(error) => {
-            let outcome = match written && OPEN.contains(&error.code) {
-                true => Outcome::Unknown,
-                false => Outcome::Refused,
+            let refused = written.is_none_or(|effect| {
+                effect.is_refused_by(error.code) && !OPEN.contains(&error.code)
+            });
+            let outcome = match refused {
+                true => Outcome::Refused,
+                false => Outcome::Unknown,
             };
             Error::new(ErrorKind::Server(served(&error)), outcome)
         }
@@ -154,22 +158,27 @@ mod tests {
             (1969, Outcome::Unknown),
             (4031, Outcome::NotSent),
         ] {
-            let error = on_statement(server(code), true);
+            let error = on_statement(server(code), Some(Effect::Whole));
             assert_eq!(error.outcome(), outcome, "{code}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }
-        assert_eq!(
-            on_statement(server(1927), false).outcome(),
-            Outcome::NotSent
-        );
-        assert!(on_statement(server(1053), true).is_lost());
+        assert_eq!(on_statement(server(1927), None).outcome(), Outcome::NotSent);
+        assert!(on_statement(server(1053), Some(Effect::Reads)).is_lost());
+        for (code, written, outcome) in [
+            (1644, Some(Effect::Parts), Outcome::Unknown),
+            (1064, None, Outcome::Refused),
+            (1051, Some(Effect::Defines), Outcome::Unknown),
+        ] {
+            let error = on_statement(server(code), written);
+            assert_eq!(error.outcome(), outcome, "{code}");
+        }
     }
 
     #[test]
     fn a_packet_that_came_unasked_is_not_shown() {
         let payload = b"hunter2".to_vec();
         let fault = Fault::Driver(DriverError::UnexpectedPacket { payload });
-        let error = on_statement(fault, true);
+        let error = on_statement(fault, Some(Effect::Reads));
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert!(!format!("{error:?}").contains("hunter2"));
     }
