@@ -40,6 +40,10 @@ pub struct Session {
     touched: bool,
     /// The server has rolled back its transaction.
     doomed: bool,
+    /// It had one open after the last statement that succeeded.
+    opened: bool,
+    /// It has answered with an error since, which may have ended it.
+    in_doubt: bool,
 }
 
 /// A deadlock, of which this was the victim: the server has rolled the transaction back.
@@ -71,6 +75,8 @@ impl Session {
             under_way: false,
             touched: false,
             doomed: false,
+            opened: false,
+            in_doubt: false,
         }
     }
 
@@ -107,6 +113,9 @@ impl Session {
     }
 
     async fn attempt(&mut self, statement: &Statement, params: Option<Params>) -> Result<Answer> {
+        if self.in_doubt && !self.under_way {
+            self.look_after_transaction().await;
+        }
         if self.under_way || self.doomed {
             // The statement before this one was not waited for, or ended the transaction.
             self.interrupt();
@@ -160,13 +169,17 @@ impl Session {
         let ended = tokio::time::timeout(limit, running).await;
         self.under_way = false;
         match ended {
-            Ok(Fate::Done(answer)) => Ok(answer),
+            Ok(Fate::Done(answer)) => {
+                self.opened = self.wire.as_ref().is_some_and(Wire::has_transaction);
+                Ok(answer)
+            }
             Ok(Fate::Failed(error)) => {
                 match error.kind() {
                     ErrorKind::Lost(cause) => self.lose(cause.clone()),
                     ErrorKind::Server(server) => {
                         // What follows would be executed outside of the transaction.
                         self.doomed |= self.in_transaction && server.code() == DEADLOCK;
+                        self.in_doubt |= self.in_transaction && self.opened;
                     }
                     // The driver closes a connection whose parameters did not fit.
                     _ if sent => self.wire = None,
@@ -190,6 +203,23 @@ impl Session {
                 };
                 Err(Error::new(ErrorKind::Deadline(limit), outcome))
             }
+        }
+    }
+
+    /// Asks whether the server still has the transaction: which errors end it depends on the
+    /// server and its settings, and the error does not say. A ping's answer does.
+    async fn look_after_transaction(&mut self) {
+        let limit = self.shared.settings().health.timeout;
+        let Some(wire) = self.wire.as_mut() else {
+            return;
+        };
+        self.under_way = true;
+        let answered = wire.answers(limit).await;
+        self.under_way = false;
+        self.in_doubt = false;
+        match answered {
+            Ok(()) => self.doomed |= !wire.has_transaction(),
+            Err(cause) => self.lose(cause),
         }
     }
 
@@ -235,7 +265,7 @@ impl Session {
                 Ok(value)
             }
             Err(error) => {
-                self.doomed = false;
+                (self.doomed, self.in_doubt) = (false, false);
                 if self.wire.is_some() && self.query("ROLLBACK").await.is_err() {
                     // Without its connection it is rolled back just as well.
                     self.wire = None;

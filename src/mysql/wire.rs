@@ -144,6 +144,15 @@ impl Wire {
             || !status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT)
     }
 
+    /// The server has a transaction open, by its last answer that was no error.
+    pub(super) fn has_transaction(&self) -> bool {
+        let ok = self.conn.as_ref().and_then(Conn::last_ok_packet);
+        ok.is_some_and(|ok| {
+            ok.status_flags()
+                .contains(StatusFlags::SERVER_STATUS_IN_TRANS)
+        })
+    }
+
     /// Makes it as new for whoever comes next: transaction, variables, temporary tables, locks.
     /// `false` if it cannot be used any more.
     pub(super) async fn reset(&mut self, limit: Duration) -> bool {

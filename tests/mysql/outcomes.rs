@@ -1,6 +1,6 @@
 //! What is said of a statement that failed, and what the server did.
 
-use everlink::mysql::{ErrorKind, Outcome, Session};
+use everlink::mysql::{ErrorKind, Outcome, Pool, Session};
 
 use crate::shop::{Shop, TestResult, server, settings};
 
@@ -130,5 +130,48 @@ async fn what_answers_too_much_is_executed_to_its_end() -> TestResult {
     }
     let after: Option<u64> = pool.query(number).await?.first()?;
     assert_eq!(before, after, "it is as good as before");
+    Ok(())
+}
+
+/// Adds 5 and 6 with an error between them, at which it does not look.
+async fn careless(pool: &Pool, fails: &'static str) -> everlink::mysql::Result<()> {
+    pool.transaction(async move |session: &mut Session| {
+        session.query("INSERT INTO t VALUES (5)").await?;
+        let error = session.query(fails).await.expect_err(fails);
+        assert!(error.code().is_some(), "{error}");
+        // It may be refused: that is not looked at either.
+        drop(session.query("INSERT INTO t VALUES (6)").await);
+        Ok(())
+    })
+    .await
+}
+
+#[actix::test]
+async fn nothing_follows_an_error_that_ended_its_transaction() -> TestResult {
+    let server = server!(
+        "--innodb-rollback-on-timeout",
+        "--innodb-lock-wait-timeout=1"
+    );
+    let pool = Shop::ready(settings(&server)).await.pool;
+    pool.query("CREATE TABLE t (n INT PRIMARY KEY)").await?;
+    pool.query("INSERT INTO t VALUES (1)").await?;
+    let other = pool.clone();
+    let result = pool
+        .transaction(async move |session: &mut Session| {
+            session
+                .query("SELECT n FROM t WHERE n = 1 FOR UPDATE")
+                .await?;
+            Ok(careless(&other, "DELETE FROM t WHERE n = 1").await)
+        })
+        .await?;
+    let left: Vec<i32> = pool.query("SELECT n FROM t ORDER BY n").await?.rows()?;
+    assert_eq!(left, [1], "{result:?}");
+    let error = result.expect_err("the half of it");
+    assert_eq!(error.outcome(), Outcome::RolledBack, "{error}");
+
+    // After any other error it goes on.
+    careless(&pool, "INSERT INTO t VALUES (1)").await?;
+    let left: Vec<i32> = pool.query("SELECT n FROM t ORDER BY n").await?.rows()?;
+    assert_eq!(left, [1, 5, 6]);
     Ok(())
 }
