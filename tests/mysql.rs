@@ -21,6 +21,8 @@ mod returns;
 mod secured;
 #[path = "mysql/shop.rs"]
 mod shop;
+#[path = "mysql/spins.rs"]
+mod spins;
 #[path = "mysql/statements.rs"]
 mod statements;
 mod support;

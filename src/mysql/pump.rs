@@ -54,6 +54,8 @@ pub(super) struct Pump {
     idle: VecDeque<Wire>,
     in_use: usize,
     dialling: usize,
+    /// Counted among the open ones until they are closed.
+    retiring: usize,
     failed_dials: u32,
     dial_after: Instant,
     checking: bool,
@@ -86,6 +88,7 @@ impl Pump {
             idle: VecDeque::from([first]),
             in_use: 0,
             dialling: 0,
+            retiring: 0,
             failed_dials: 0,
             dial_after: now,
             checking: false,
@@ -129,7 +132,7 @@ impl Pump {
                     self.retire();
                     self.lend();
                     self.dial();
-                    if self.settings.health.enabled && Instant::now() >= self.next_check {
+                    if self.next_look().is_some_and(|due| Instant::now() >= due) {
                         self.look(None);
                     }
                 }
@@ -206,21 +209,34 @@ impl Pump {
     /// Closes those that lived long enough, and those beyond the minimum that nobody needs.
     fn retire(&mut self) {
         let now = Instant::now();
-        let size = self.settings.pool;
-        let mut spare = self.open.get().saturating_sub(size.min);
+        let mut spare = self.spare();
         for _ in 0..self.idle.len() {
             let Some(wire) = self.idle.pop_front() else {
                 break;
             };
-            let unneeded = spare > 0 && wire.idle_since() + size.idle <= now;
+            let unneeded = spare > 0 && wire.idle_since() + self.settings.pool.idle <= now;
             if wire.expires() > now && !unneeded {
                 self.idle.push_back(wire);
                 continue;
             }
             spare = spare.saturating_sub(1);
-            self.tasks
-                .push(wire.close().map(|()| Done::Freed(None)).boxed_local());
+            self.retiring += 1;
+            let closing = wire.close().map(|()| Done::Retired);
+            self.tasks.push(closing.boxed_local());
         }
+    }
+
+    /// Connections beyond the minimum.
+    fn spare(&self) -> usize {
+        let stay = self.retiring + self.settings.pool.min;
+        self.open.get().saturating_sub(stay)
+    }
+
+    /// When the server is to be looked at next, unless something gives rise to it before. Where
+    /// that is switched off, what was found is still followed up.
+    fn next_look(&self) -> Option<Instant> {
+        let due = self.settings.health.enabled || self.failed_checks > 0;
+        (due && !self.checking).then_some(self.next_check)
     }
 
     /// Looks whether the server is there; `suspicion` says what gave rise to it.
@@ -287,6 +303,7 @@ impl Pump {
                     self.look(None);
                 }
             }
+            Done::Retired => self.retiring -= 1,
             Done::Freed(wire) => self.rest(wire),
         }
     }
@@ -349,20 +366,22 @@ impl Pump {
             let text = format!("{} checks in a row failed: {}", self.failed_checks, cause);
             self.end = Some(Cause::new(CauseKind::Unhealthy, text));
         }
-        let again = CHECK_AGAIN.min(self.settings.health.interval);
-        self.next_check = Instant::now() + again;
+        self.next_check = Instant::now() + CHECK_AGAIN.min(self.settings.health.interval);
     }
 
+    /// When something is to be done that no news gives rise to. Only what [`Pump::work`] would then
+    /// do counts: else it would be woken by it again and again.
     fn next_alarm(&self) -> Instant {
         let size = self.settings.pool;
         let mut next = Instant::now() + Duration::from_secs(60);
-        if self.settings.health.enabled || self.failed_checks > 0 {
-            next = next.min(self.next_check);
+        if self.wish.get() != Wish::Run {
+            return next;
         }
+        next = self.next_look().map_or(next, |due| next.min(due));
         if self.wants_dial() && self.open.get() < size.max && self.dialling < DIALS {
             next = next.min(self.dial_after);
         }
-        let has_spare = self.open.get() > size.min;
+        let has_spare = self.spare() > 0;
         for wire in &self.idle {
             next = next.min(wire.expires());
             if has_spare {

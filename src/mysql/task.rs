@@ -20,6 +20,8 @@ pub(super) enum Done {
     Dialled(Result<Wire, Cause>),
     /// A check, and the connection it used.
     Checked(Option<Wire>, Finding),
+    /// A connection beyond the minimum, or too old, is closed.
+    Retired,
     /// Something that leaves at most a connection.
     Freed(Option<Wire>),
 }
