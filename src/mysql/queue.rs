@@ -133,11 +133,17 @@ impl Shared {
     pub(super) fn submit(&self, work: Box<dyn Work>) {
         let settings = self.settings();
         let due = Instant::now() + settings.timeouts.acquire;
+        // Dropped after the lock is released: with them goes what their callers gave them, whose
+        // own drop may come here.
+        let mut gone = Vec::new();
         let mut queue = self.lock();
         // Looked at under the lock, by which the link's news come too: nothing is left behind.
         let refused = self.admit().err().or_else(|| {
             if queue.len() >= settings.pool.waiting {
-                queue.retain(|waiting| !waiting.work.is_abandoned());
+                let (given_up, wanted) = queue
+                    .drain(..)
+                    .partition::<Vec<_>, _>(|waiting| waiting.work.is_abandoned());
+                (gone, *queue) = (given_up, wanted.into());
             }
             let full = queue.len() >= settings.pool.waiting;
             full.then(|| Error::not_sent(ErrorKind::QueueFull(queue.len())))
@@ -158,13 +164,16 @@ impl Shared {
 
     /// The next call, passing over those whose callers are gone.
     pub(super) fn take(&self) -> Option<Waiting> {
-        let mut queue = self.lock();
-        while let Some(waiting) = queue.pop_front() {
-            if !waiting.work.is_abandoned() {
-                return Some(waiting);
+        loop {
+            let first = self.lock().pop_front();
+            // One that is given up is dropped without the lock, as above.
+            if first
+                .as_ref()
+                .is_none_or(|waiting| !waiting.work.is_abandoned())
+            {
+                return first;
             }
         }
-        None
     }
 
     /// A call that got a connection which was dead: it is the next again.
@@ -277,4 +286,67 @@ impl Shared {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::mysql::session::Session;
+    use futures_util::future::LocalBoxFuture;
+
+    /// A call whose caller goes away, with something whose drop asks the pool.
+    struct Asks {
+        shared: Arc<Shared>,
+        given_up: bool,
+        free: Arc<Mutex<Vec<bool>>>,
+    }
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let free = self.shared.queue.try_lock().is_ok();
+            locked(&self.free).push(free);
+        }
+    }
+
+    impl Work for Asks {
+        fn is_abandoned(&self) -> bool {
+            self.given_up
+        }
+
+        fn fail(self: Box<Self>, _: Error) {}
+
+        fn pass(&mut self, _: &Circuit) -> Result<()> {
+            Ok(())
+        }
+
+        fn run(self: Box<Self>, session: Session) -> LocalBoxFuture<'static, Session> {
+            Box::pin(async move { session })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_given_up_is_dropped_without_the_lock() {
+        let mut settings = MysqlSettings::new(Endpoint::tcp("localhost", 3306));
+        settings.pool.waiting = 2;
+        settings.when_down = WhenDown::Wait;
+        let shared = Shared::new(settings);
+        let free = Arc::new(Mutex::default());
+        let submit = |given_up| {
+            let (shared, free) = (Arc::clone(&shared), Arc::clone(&free));
+            shared.clone().submit(Box::new(Asks {
+                shared,
+                given_up,
+                free,
+            }));
+        };
+        for given_up in [true, true, true] {
+            submit(given_up);
+        }
+        assert_eq!(*locked(&free), [true, true], "to make room");
+        submit(false);
+        assert!(shared.take().is_some_and(|it| !it.work.is_abandoned()));
+        assert!(locked(&free).iter().all(|free| *free), "in passing");
+        assert_eq!(locked(&free).len(), 4);
+    }
 }
