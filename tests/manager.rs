@@ -5,6 +5,8 @@
 #[path = "websocket/lines.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod lines;
+#[path = "manager/mishaps.rs"]
+mod mishaps;
 #[path = "supervision/scripted.rs"]
 mod scripted;
 #[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]

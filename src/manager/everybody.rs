@@ -1,5 +1,6 @@
 //! Starting and stopping all members: [`StartAll`], [`StopAll`].
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 use crate::endpoint::LinkName;
 use crate::manager::manager::{Manager, Shared};
 use crate::manager::member::{Member, Opening};
+
+/// Longer than anybody waits: what is given beyond it has no end.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Starts all members that do not run. They are opened in the order of their registration, those
 /// that need others once these are up; nobody waits for a member that it does not need. Tells for
@@ -29,7 +33,7 @@ pub struct StartAll {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotStarted {
-    /// It could not be opened: its configuration cannot work.
+    /// It could not be opened: its configuration cannot work, or the code that opens it panicked.
     #[error("it cannot be opened: {0}")]
     Open(String),
     /// It runs, and is not up yet.
@@ -48,7 +52,7 @@ pub struct StopAll {
     pub timeout: Duration,
 }
 
-/// A member did not end in time, and was dropped with whatever it was doing.
+/// A member did not end in time, or its code panicked, and was dropped with whatever it was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it did not stop in time and was dropped")]
 pub struct StoppedLate;
@@ -128,15 +132,19 @@ impl Shared {
             let held = &entry.member;
             (Rc::clone(&held.open), held.running.clone())
         };
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(FAR);
         let running = match running {
             Some(running) => running,
             None => {
                 let opening = Opening::new(name.clone(), self.registry.clone());
-                let opened = (open.borrow_mut())(opening);
+                let opened = guarded(async {
+                    let opened = (open.borrow_mut())(opening);
+                    opened.await
+                });
                 let late = |_| NotStarted::Open(format!("not done within {timeout:?}"));
                 let opened = tokio::time::timeout_at(deadline, opened).await;
-                let opened = opened.map_err(late)?;
+                let panicked = || NotStarted::Open(PANICKED.to_owned());
+                let opened = opened.map_err(late)?.ok_or_else(panicked)?;
                 let member = opened.map_err(|error| NotStarted::Open(error.to_string()))?;
                 if let Some(entry) = self.members.borrow_mut().get_mut(name) {
                     entry.member.running = Some(Arc::clone(&member));
@@ -147,7 +155,9 @@ impl Shared {
         // Whole milliseconds: it is told how long was waited.
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Duration::from_millis(left.as_micros().div_ceil(1_000) as u64);
-        running.ready(left).await.map_err(NotStarted::NotReady)
+        let ready = guarded(async { running.ready(left).await }).await;
+        let panicked = || Err(PANICKED.to_owned());
+        ready.unwrap_or_else(panicked).map_err(NotStarted::NotReady)
     }
 
     /// Stops these, the last one first.
@@ -156,7 +166,7 @@ impl Shared {
         names: Vec<LinkName>,
         timeout: Duration,
     ) -> Vec<(LinkName, Result<(), StoppedLate>)> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(FAR);
         let mut results = Vec::new();
         for name in names.into_iter().rev() {
             let running = self
@@ -176,7 +186,15 @@ impl Shared {
 
 /// Whether it ended in time.
 pub(super) async fn stop_one(member: &Arc<dyn Member>, timeout: Duration) -> bool {
-    tokio::time::timeout(timeout, member.stop(timeout))
-        .await
-        .is_ok()
+    let timeout = timeout.min(FAR);
+    let stopping = guarded(async { member.stop(timeout).await });
+    matches!(tokio::time::timeout(timeout, stopping).await, Ok(Some(())))
+}
+
+/// What is told of code of a member that panicked.
+const PANICKED: &str = "it panicked";
+
+/// A member's own code: none if it panics, which is nobody else's matter.
+async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
 }
