@@ -216,7 +216,9 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn withdraw(&self) -> bool {
-        self.hub.lock().outbox.withdraw(self.id)
+        // The payload's drop may be foreign code: without the lock.
+        let parcel = self.hub.lock().outbox.withdraw(self.id);
+        parcel.is_some()
     }
 }
 

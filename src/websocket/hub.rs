@@ -12,7 +12,7 @@ use crate::exit::Cause;
 use crate::link::{BreakerOption, Circuit};
 use crate::websocket::gap::{Gap, Moment, Outage};
 use crate::websocket::message::{FeedMessage, News, Payload};
-use crate::websocket::outbox::Outbox;
+use crate::websocket::outbox::{Outbox, Parcel};
 use crate::websocket::protocol::Protocol;
 use crate::websocket::queue::{Overflow, Popped, Queue};
 use crate::websocket::settings::FeedSettings;
@@ -132,7 +132,10 @@ impl Hub {
             state.outage.begins(topics, now);
             state.queue.hold();
         }
-        state.outbox.fail();
+        let unsent = state.outbox.fail();
+        drop(state);
+        // A waker is foreign code: it may come here.
+        unsent.into_iter().for_each(Parcel::fail);
     }
 
     pub(crate) fn lost_because(&self, cause: Cause) {
@@ -245,5 +248,57 @@ impl std::fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("feed", &self.feed)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::websocket::protocol::Incoming;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Wake, Waker};
+
+    struct Mute;
+
+    impl Protocol for Mute {
+        fn subscribe(&self, _: &Topic, _: u64) -> Payload {
+            Payload::text("")
+        }
+
+        fn unsubscribe(&self, _: &Topic, _: u64) -> Payload {
+            Payload::text("")
+        }
+
+        fn classify(&self, _: &Payload) -> Incoming {
+            Incoming::Data
+        }
+    }
+
+    /// Whether the feed's lock was free when it was woken.
+    struct Knock(Arc<Hub>, Mutex<Vec<bool>>);
+
+    impl Wake for Knock {
+        fn wake(self: Arc<Self>) {
+            let free = self.0.state.try_lock().is_ok();
+            self.1.lock().expect("nobody panics with it").push(free);
+        }
+    }
+
+    #[test]
+    fn callers_are_told_of_a_loss_without_the_lock() {
+        let settings = FeedSettings::new("ws://feed.example").expect("valid");
+        let hub = Arc::new(Hub::new("prices".into(), &settings, Arc::new(Mute)));
+        let mut state = hub.lock();
+        state.outbox.open();
+        let (_, answer) = state.outbox.push(Payload::text("a")).expect("room");
+        drop(state);
+        let knock = Arc::new(Knock(Arc::clone(&hub), Mutex::default()));
+        let waker = Waker::from(Arc::clone(&knock));
+        let mut answer = pin!(answer);
+        let waits = answer.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(waits.is_pending());
+        hub.disconnected(Moment::now());
+        assert_eq!(*knock.1.lock().expect("nobody panics with it"), [true]);
     }
 }

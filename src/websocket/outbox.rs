@@ -49,6 +49,14 @@ pub(crate) struct Parcel {
     id: u64,
 }
 
+impl Parcel {
+    /// It was not sent, since the feed is down. This may wake its caller.
+    pub(crate) fn fail(self) {
+        // Nobody may wait for it any more.
+        let _ = self.receipt.send(Err(SendError::Down));
+    }
+}
+
 /// Takes messages while the feed is up.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -84,14 +92,13 @@ impl Outbox {
         self.open = false;
     }
 
-    /// The connection is gone: what waits is not sent.
-    pub(crate) fn fail(&mut self) {
+    /// The connection is gone: what waits is not sent. Its callers are to be told so
+    /// ([`Parcel::fail`]) once no lock is held.
+    #[must_use = "they wait for it"]
+    pub(crate) fn fail(&mut self) -> VecDeque<Parcel> {
         self.open = false;
         self.bytes = 0;
-        for parcel in self.parcels.drain(..) {
-            // Nobody may wait for it any more.
-            let _ = parcel.receipt.send(Err(SendError::Down));
-        }
+        std::mem::take(&mut self.parcels)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -132,15 +139,12 @@ impl Outbox {
         Some(parcel)
     }
 
-    /// Takes one back; answers whether it still waited.
-    pub(crate) fn withdraw(&mut self, id: u64) -> bool {
-        let Ok(at) = self.parcels.binary_search_by_key(&id, |parcel| parcel.id) else {
-            return false;
-        };
-        if let Some(parcel) = self.parcels.remove(at) {
-            self.bytes -= parcel.payload.as_bytes().len();
-        }
-        true
+    /// Takes one back, if it still waits.
+    pub(crate) fn withdraw(&mut self, id: u64) -> Option<Parcel> {
+        let at = self.parcels.binary_search_by_key(&id, |parcel| parcel.id);
+        let parcel = self.parcels.remove(at.ok()?)?;
+        self.bytes -= parcel.payload.as_bytes().len();
+        Some(parcel)
     }
 }
 
@@ -159,7 +163,7 @@ mod tests {
         let (_, mut first) = outbox.push(Payload::text("a")).expect("room");
         let (_, mut second) = outbox.push(Payload::text("b")).expect("room");
         let writing = outbox.take().expect("the first");
-        outbox.fail();
+        outbox.fail().into_iter().for_each(Parcel::fail);
         drop(writing);
         assert_eq!(second.try_recv(), Ok(Err(SendError::Down)));
         assert!(first.try_recv().is_err(), "no answer: unknown");
@@ -177,8 +181,8 @@ mod tests {
             outbox.push(Payload::text("a")).expect_err("full"),
             SendError::Full
         );
-        assert!(outbox.withdraw(id));
-        assert!(!outbox.withdraw(id), "gone");
+        assert!(outbox.withdraw(id).is_some());
+        assert!(outbox.withdraw(id).is_none(), "gone");
         outbox.push(Payload::text("a")).expect("room again");
     }
 }
