@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::waiting::{Failure, Result, Wait};
 
@@ -113,12 +113,36 @@ impl Supervised {
 
     /// SIGSTOP: the program stands still; the kernel goes on to accept connections for it.
     ///
+    /// A thread that runs just then goes on to its next step into the kernel, and may answer until
+    /// it does: this returns when all of them stand.
+    ///
     /// # Errors
-    /// The signal cannot be sent.
+    /// The signal cannot be sent, or some thread runs for a second more.
     pub fn pause(&mut self) -> Result<()> {
         self.signal(Signal::STOP)?;
         self.paused = true;
+        let began = Instant::now();
+        while !self.stands_still() {
+            if began.elapsed() > Duration::from_secs(1) {
+                return Err(Failure::new("a stopped program goes on"));
+            }
+            std::thread::yield_now();
+        }
         Ok(())
+    }
+
+    /// Whether each of its threads is stopped or has ended, as Linux tells; elsewhere nobody knows.
+    fn stands_still(&self) -> bool {
+        let pid = self.pid.as_raw_nonzero();
+        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+            return true;
+        };
+        threads.flatten().all(|thread| {
+            // The state stands behind the name, which is in parentheses and may hold any sign.
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ")
+                .is_none_or(|(_, rest)| rest.starts_with(['T', 'Z', 'X']))
+        })
     }
 
     /// SIGCONT.
