@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everlink::redis::config::EndpointRule;
+use everlink::redis::config::{ClusterSettings, EndpointRule};
 use everlink::redis::{ErrorKind, Outcome, cmd, pipe};
 
 use crate::application::{Application, SOON, TestResult, local};
@@ -242,6 +242,26 @@ async fn a_redirect_to_a_dead_node_ends_by_the_deadline_of_the_call() -> TestRes
     assert!(began.elapsed() < Duration::from_secs(3));
     // The first node refused it, the second was never reached.
     assert_eq!(error.outcome(), Outcome::NotSent, "{error:?}");
+    Ok(())
+}
+
+#[actix::test]
+async fn a_node_that_only_an_ask_named_leaves_as_every_other() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let settings = ClusterSettings::default()
+        .refresh_every(Duration::from_millis(100))
+        .refresh_cooldown(Duration::from_millis(50))
+        .node_grace(Duration::from_millis(300));
+    let config = cluster.config().cluster_settings(settings);
+    let application = Application::ready(config).await?;
+    let nobody = crate::support::ports::Port::reserve()?;
+    cluster.errs(1, format!("ASK {FOO} 127.0.0.1:{}", nobody.number()));
+    let get = cmd("GET").arg("foo").timeout(Duration::from_millis(100));
+    application.error(get).await;
+    application.told("stopped", 1).await;
+    let links = application.client.status().await?;
+    assert_eq!(links.len(), 2, "{links:?}");
+    assert!(application.client.health_check().await?.healthy);
     Ok(())
 }
 

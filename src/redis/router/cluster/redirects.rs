@@ -44,6 +44,8 @@ impl Cluster {
             give_up_redirects(refused);
             return;
         }
+        // It leaves again as every other node does, once no view has shown it for long enough.
+        self.roster.learn(&target);
         match redirect.kind {
             RedirectKind::Moved => {
                 if target == refused.endpoint {
@@ -69,7 +71,6 @@ impl Cluster {
             return;
         };
         self.map = Arc::new(map.with_moved(redirect.slot, index));
-        self.roster.learn(target);
         self.publish(core);
     }
 }
