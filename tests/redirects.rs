@@ -13,6 +13,8 @@ mod moved_away;
 mod passing_states;
 #[path = "redirects/retries.rs"]
 mod retries;
+#[path = "redirects/seeds.rs"]
+mod seeds;
 mod support;
 #[path = "redirects/two_nodes.rs"]
 mod two_nodes;

@@ -45,19 +45,21 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// The worst cause of all who were asked: a permanent one tells more than a refused dial.
+    /// A permanent cause if all who were asked have one; else a passing one, which names the
+    /// permanent one if there is any: a single seed that is no cluster, or has another password, must
+    /// not keep the others from being asked again.
     pub(crate) async fn ask(self) -> Result<Reading, Cause> {
-        let mut worst = Cause::new(CauseKind::Unavailable, "no node and no seed answered");
+        let mut failures = Failures::default();
         let mut views: FuturesUnordered<_> =
             self.nodes.iter().map(|lane| self.ask_node(lane)).collect();
         while let Some(view) = views.next().await {
             match view {
                 Ok(view) => {
                     if view.epoch().is_some() && view.epoch() < self.epoch {
-                        worst = Cause::new(
+                        failures.add(Cause::new(
                             CauseKind::Unavailable,
                             "the answer was older than what is known",
-                        );
+                        ));
                         continue;
                     }
                     return Ok(Reading {
@@ -65,7 +67,7 @@ impl Question {
                         from_seed: false,
                     });
                 }
-                Err(cause) => worst = worse(worst, cause),
+                Err(cause) => failures.add(cause),
             }
         }
         drop(views);
@@ -85,10 +87,10 @@ impl Question {
                         from_seed: true,
                     });
                 }
-                Err(cause) => worst = worse(worst, cause),
+                Err(cause) => failures.add(cause),
             }
         }
-        Err(worst)
+        Err(failures.cause())
     }
 
     async fn ask_node(&self, lane: &Arc<Lane>) -> Result<ClusterView, Cause> {
@@ -177,9 +179,57 @@ fn refused(code: &str) -> Cause {
     }
 }
 
-fn worse(one: Cause, other: Cause) -> Cause {
-    match (one.class(), other.class()) {
-        (Class::Permanent, _) => one,
-        _ => other,
+/// Why nobody answered: the last passing cause, and the first permanent one.
+#[derive(Debug, Default)]
+struct Failures {
+    passing: Option<Cause>,
+    permanent: Option<Cause>,
+}
+
+impl Failures {
+    fn add(&mut self, cause: Cause) {
+        if cause.class() == Class::Permanent {
+            self.permanent.get_or_insert(cause);
+        } else {
+            self.passing = Some(cause);
+        }
+    }
+
+    fn cause(self) -> Cause {
+        match (self.passing, self.permanent) {
+            (Some(passing), Some(permanent)) => {
+                // Said first, it is not what is cut off.
+                let detail = format!("one said {permanent}; another: {passing}");
+                Cause::new(passing.kind(), detail)
+            }
+            (Some(cause), None) | (None, Some(cause)) => cause,
+            (None, None) => Cause::new(CauseKind::Unavailable, "there was nobody to ask"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(kinds: &[CauseKind]) -> Cause {
+        let mut failures = Failures::default();
+        for kind in kinds {
+            failures.add((*kind).into());
+        }
+        failures.cause()
+    }
+
+    #[test]
+    fn only_what_all_say_is_permanent() {
+        use CauseKind::{Denied, Misconfigured, Refused, Reset};
+        assert_eq!(cause(&[Refused, Reset]).kind(), Reset);
+        assert_eq!(cause(&[Denied, Misconfigured]).kind(), Denied);
+        for mixed in [[Denied, Refused], [Refused, Denied]] {
+            let cause = cause(&mixed);
+            assert_eq!(cause.kind(), Refused);
+            assert!(cause.to_string().contains("denied"), "{cause}");
+        }
+        assert_eq!(cause(&[]).class(), Class::Transient);
     }
 }
