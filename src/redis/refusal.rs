@@ -30,9 +30,9 @@ const BEFORE_SCRIPTS: [&str; 10] = [
 
 /// What became of a command that was answered with this error.
 ///
-/// A plain command that fails changes nothing: *refused*. A script or function may have changed
-/// something before one of its own calls failed: its outcome is unknown, unless the text shows
-/// that it never began. `slot` is that of the command's keys.
+/// A plain command that fails changes nothing: *refused*. A script or function, or `MIGRATE`, may
+/// have changed something before one of its own calls failed: its outcome is unknown, unless the
+/// text shows that it never began. `slot` is that of the command's keys.
 pub(crate) fn outcome_of(
     error: &ServerError,
     script: bool,
@@ -67,14 +67,25 @@ fn proves_not_begun(error: &ServerError, slot: Option<Slot>, answered_by: &Endpo
     }
 }
 
-/// Whether a command runs a script or function that may write.
+/// Whether a command may have done a part of its work before it answers with an error: it runs a
+/// script or function that may write, of the server or of its module for triggers and functions; or
+/// it is `MIGRATE`, which deletes each key that the other server took before one fails.
 pub(crate) fn is_script(command: &Command) -> bool {
-    const WRITING: [&str; 3] = ["EVAL", "EVALSHA", "FCALL"];
+    const WRITING: [&str; 6] = [
+        "EVAL",
+        "EVALSHA",
+        "FCALL",
+        "MIGRATE",
+        "TFCALL",
+        "TFCALLASYNC",
+    ];
     let name = command.name_bytes();
-    matches!(name.first(), Some(b'E' | b'e' | b'F' | b'f'))
-        && WRITING
-            .iter()
-            .any(|script| name.eq_ignore_ascii_case(script.as_bytes()))
+    matches!(
+        name.first(),
+        Some(b'E' | b'e' | b'F' | b'f' | b'M' | b'm' | b'T' | b't')
+    ) && WRITING
+        .iter()
+        .any(|script| name.eq_ignore_ascii_case(script.as_bytes()))
 }
 
 impl Outcome {
@@ -139,7 +150,14 @@ mod tests {
 
     #[test]
     fn only_what_may_write_is_a_script() {
-        for name in ["EVAL", "evalsha", "Fcall"] {
+        for name in [
+            "EVAL",
+            "evalsha",
+            "Fcall",
+            "MIGRATE",
+            "tfcall",
+            "TFCALLASYNC",
+        ] {
             assert!(is_script(&cmd(name)), "{name}");
         }
         for name in [
@@ -149,6 +167,8 @@ mod tests {
             "EXISTS",
             "FUNCTION LIST",
             "GET",
+            "MGET",
+            "TTL",
         ] {
             assert!(!is_script(&cmd(name)), "{name}");
         }
