@@ -181,7 +181,9 @@ impl Request {
             && self.repeatable
             && self.policy(configured).is_on(Failure::Timeout)
         {
-            self.due = self.deadline.min(now + timeout);
+            // A time beyond what the clock can tell is as good as none.
+            let due = now.checked_add(timeout);
+            self.due = due.map_or(self.deadline, |due| due.min(self.deadline));
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
 use crate::redis::error::Outcome;
+use crate::redis::retry::RetryPolicy;
 
 /// A stream with a defect: it takes what is written, and panics when told to.
 struct Defective(tokio::io::DuplexStream, Rc<Cell<bool>>);
@@ -66,6 +67,27 @@ async fn a_panic_settles_everything() {
         expect(&mut peer, &incr_wire("c")).await;
         say(&mut peer, b":1\r\n").await;
         assert!(b.await.expect("answered").is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_for_an_attempt_beyond_what_the_clock_can_tell_is_as_good_as_none() {
+    local(async {
+        let policy = RetryPolicy::default().attempt_timeout(Some(Duration::MAX));
+        let rig = Rig::new(|config| config.retry = policy.clone());
+        let (mut peer, running) = rig.connect(1024);
+        let endless = rig.send_with("a", Duration::from_secs(5), |request| {
+            request.repeatable = true;
+        });
+        let other = rig.send("b");
+        settle().await;
+        assert!(!running.end.is_finished());
+        expect(&mut peer, &incr_wire("a")).await;
+        expect(&mut peer, &incr_wire("b")).await;
+        say(&mut peer, b":1\r\n:2\r\n").await;
+        assert!(endless.await.expect("answered").is_ok());
+        assert!(other.await.expect("answered").is_ok());
     })
     .await;
 }
