@@ -23,6 +23,7 @@ use crate::exit::Cause;
 use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::lane::phases::is_renewal;
 use crate::redis::lane::state::{Phase, State, earlier};
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
@@ -236,6 +237,7 @@ impl Lane {
             Phase::Up | Phase::Finishing | Phase::Closed => {}
             Phase::Down(cause) => match self.when_down {
                 WhenDown::Wait => {}
+                WhenDown::Fail if is_renewal(cause) => {}
                 WhenDown::Fail => return Some(ErrorKind::Down(cause.clone())),
             },
             Phase::Parked(cause) => return Some(ErrorKind::Parked(cause.clone())),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use everlink::event::LinkState;
+use everlink::redis::config::WhenDown;
 use everlink::redis::{ErrorKind, HealthStatus, Outcome, cmd, pipe};
 use futures_util::future::join_all;
 
@@ -67,8 +68,17 @@ async fn the_health_check_tells_each_answer_apart() -> TestResult {
 
 #[actix::test]
 async fn reconnecting_replaces_the_connection_and_fails_no_call() -> TestResult {
+    reconnect_under_calls(WhenDown::Wait).await
+}
+
+#[actix::test]
+async fn reconnecting_fails_no_call_either_where_calls_fail_while_the_link_is_down() -> TestResult {
+    reconnect_under_calls(WhenDown::Fail).await
+}
+
+async fn reconnect_under_calls(when_down: WhenDown) -> TestResult {
     let server = server().await;
-    let application = Application::ready(serving(&server)).await?;
+    let application = Application::ready(serving(&server).when_down(when_down)).await?;
     let id = || application.client.query::<u64>(cmd("CLIENT ID"));
     let before = id().await?;
     let calls = async {

@@ -1,7 +1,7 @@
 //! What each phase of the link means for what waits: it is sent, kept, refused or given back.
 
 use crate::endpoint::Endpoint;
-use crate::exit::Cause;
+use crate::exit::{Cause, CauseKind};
 use crate::redis::config::WhenDown;
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::Lane;
@@ -84,12 +84,23 @@ impl Lane {
     pub(super) fn refuse_waiting(&self, state: &mut State) -> Refused {
         let kind = match (&state.phase, self.when_down) {
             (Phase::Up, _) | (Phase::Down(_), WhenDown::Wait) => return Refused::default(),
+            (Phase::Down(cause), WhenDown::Fail) if is_renewal(cause) => {
+                return Refused::default();
+            }
             (Phase::Down(cause), WhenDown::Fail) => ErrorKind::Down(cause.clone()),
             (Phase::Parked(cause), _) => ErrorKind::Parked(cause.clone()),
             (Phase::Finishing | Phase::Closed, _) => ErrorKind::Stopped,
         };
         Refused(state.clear(), Some(kind))
     }
+}
+
+/// The connection ended because somebody asked for a new one: the server is there, and whoever calls
+/// waits for that. Should the new one fail, its cause takes this one's place.
+pub(super) fn is_renewal(cause: &Option<Cause>) -> bool {
+    cause
+        .as_ref()
+        .is_some_and(|cause| cause.kind() == CauseKind::Requested)
 }
 
 /// Requests to be answered once the lock is released: answering wakes tasks.
