@@ -18,4 +18,6 @@ mod queries;
 mod refusals;
 #[path = "standalone/resumed.rs"]
 mod resumed;
+#[path = "standalone/shutdowns.rs"]
+mod shutdowns;
 mod support;

@@ -94,7 +94,8 @@ impl Life {
     pub(crate) fn handle(&mut self, input: Input, now: Instant, out: &mut Vec<Action>) {
         match input {
             Input::Start => self.start(now, out),
-            Input::Stop => self.stop(out),
+            Input::Stop => self.stop(None, out),
+            Input::StopWithin(limit) => self.stop(Some(limit), out),
             Input::ReconnectNow => self.renew(false, now, out),
             Input::Reconfigured => self.renew(true, now, out),
             Input::ChildReady(generation) => {
@@ -128,7 +129,15 @@ impl Life {
         }
     }
 
-    fn stop(&mut self, out: &mut Vec<Action>) {
+    /// `limit`: when to drop what still drains, in place of the settings' time.
+    fn stop(&mut self, limit: Option<Duration>, out: &mut Vec<Action>) {
+        let drains = match self.state {
+            State::Up | State::Connecting => true,
+            State::Closing(Then::Renew | Then::Stop { .. }) => true,
+            // It is not trusted any more, and was not asked to finish anything.
+            State::Closing(Then::Retry(_)) => false,
+            State::Stopped | State::Backoff | State::Parked => false,
+        };
         match self.state {
             State::Stopped => {}
             State::Backoff | State::Parked => self.stopped(out),
@@ -141,6 +150,11 @@ impl Life {
             State::Connecting => self.close(Then::Stop { start_again: false }, out),
             // Its closing is under way; only what follows changes.
             State::Closing(_) => self.state = State::Closing(Then::Stop { start_again: false }),
+        }
+        if let Some(limit) = limit
+            && drains
+        {
+            out.push(Action::Arm(Timer::Kill(self.generation), limit));
         }
     }
 
@@ -292,7 +306,7 @@ impl Life {
         out.push(Action::Close { drain });
         out.push(Action::Arm(
             Timer::Kill(self.generation),
-            grace + self.settings.kill_timeout,
+            grace.saturating_add(self.settings.kill_timeout),
         ));
     }
 
@@ -350,6 +364,8 @@ fn elapsed(since: Option<Instant>, now: Instant) -> Duration {
     since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
 }
 
+#[cfg(test)]
+mod limited;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

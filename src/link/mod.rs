@@ -34,6 +34,8 @@ pub use handle::Link;
 pub use life::Generation;
 pub use options::{BreakerOption, LinkOptions};
 pub use settings::{LinkSettings, SharedGovernor};
+#[cfg(feature = "redis")]
+pub(crate) use supervisor::StopWithin;
 pub use supervisor::{
     Distrust, ForceCircuit, Reconfigure, ReconnectNow, Start, Stop, Supervisor, Terminate,
 };

@@ -3,8 +3,12 @@
 
 mod breaking;
 mod queued_dial;
+mod stopping;
 
 pub use breaking::ForceCircuit;
+pub use stopping::Stop;
+#[cfg(feature = "redis")]
+pub(crate) use stopping::StopWithin;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
-    ResponseFuture, SpawnHandle, WrapFuture,
+    SpawnHandle, WrapFuture,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -33,12 +37,6 @@ use crate::registry::{Narrator, Registry};
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Start;
-
-/// Stops the link: the connection finishes what is in flight within the drain timeout. Answered
-/// once the socket is closed.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Stop;
 
 /// Replaces the connection by a new one, gracefully; skips a backoff; revives a parked link.
 #[derive(Debug, Clone, Copy, Message)]
@@ -314,20 +312,6 @@ impl<B: Backend> Handler<Start> for Supervisor<B> {
 
     fn handle(&mut self, _: Start, ctx: &mut Context<Self>) {
         self.input(Input::Start, ctx);
-    }
-}
-
-impl<B: Backend> Handler<Stop> for Supervisor<B> {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> ResponseFuture<()> {
-        let (done, stopped) = oneshot::channel();
-        self.stop_waiters.push(done);
-        self.input(Input::Stop, ctx);
-        Box::pin(async move {
-            // An error means that the supervisor itself is gone: stopped as well.
-            let _ = stopped.await;
-        })
     }
 }
 

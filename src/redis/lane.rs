@@ -24,6 +24,7 @@ use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::phases::is_renewal;
+pub(crate) use crate::redis::lane::state::Unfinished;
 use crate::redis::lane::state::{Phase, State, earlier};
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
@@ -107,6 +108,7 @@ impl Lane {
                 phase: Phase::Down(None),
                 earliest: None,
                 consumer: None,
+                left: Unfinished::default(),
                 keeper: None,
             }),
         })
@@ -285,6 +287,7 @@ impl Lane {
             Left::More
         };
         let enters = state.is_to_enter();
+        state.note_unsent(&overdue);
         drop(state);
         if enters {
             self.traffic.enter(&self.me);
@@ -363,6 +366,7 @@ impl Lane {
         state.queue = kept;
         state.earliest = earliest;
         let reason = state.why_down();
+        state.note_unsent(&overdue);
         drop(state);
         self.answer_overdue(overdue, reason);
         earliest

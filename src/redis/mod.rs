@@ -66,7 +66,7 @@ pub use retry::{Failure, RetryMode, RetryPolicy};
 pub use router::{
     AnyRouter, AwaitReady, Client, Cluster, ClusterRouter, Dispatching, ForceBreaker, HealthCheck,
     HealthReport, HealthStatus, NodeHealth, OneServer, ReadMemory, Reconnect, Router, Shutdown,
-    ShutdownSummary, Standalone, Topology,
+    ShutdownSummary, ShuttingDown, Standalone, Topology,
 };
 pub use slot::Slot;
 pub use value::{ServerError, Value};

@@ -100,7 +100,11 @@ impl World {
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
             0..5 => self.wish(Input::Start),
-            5..8 => self.wish(Input::Stop),
+            5..7 => self.wish(Input::Stop),
+            7..8 => {
+                let limit = Duration::from_millis(self.rng.random_range(0..20_000));
+                self.wish(Input::StopWithin(limit));
+            }
             8..11 => self.wish(Input::ReconnectNow),
             11..14 => self.wish(Input::Reconfigured),
             14..34 => self.signal(Input::ChildReady),
@@ -123,6 +127,12 @@ impl World {
             (Input::Stop, _) => {
                 let grace = self.settings.drain_timeout + self.settings.kill_timeout;
                 self.stopped_by.get_or_insert(self.now + grace);
+            }
+            // A new limit counts for what drains already, the longer ones too.
+            (Input::StopWithin(limit), _) => {
+                let grace = self.settings.drain_timeout + self.settings.kill_timeout;
+                let by = self.now + grace.max(*limit);
+                self.stopped_by = Some(self.stopped_by.map_or(by, |known| known.max(by)));
             }
             // Once it is asked to start again, that it stops in between is not observable.
             (Input::Start, _) => self.stopped_by = None,

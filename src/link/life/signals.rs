@@ -26,6 +26,8 @@ pub(crate) struct Epoch(pub(super) u64);
 pub(crate) enum Input {
     Start,
     Stop,
+    /// Stop, and drain for so long at most, whatever the settings say.
+    StopWithin(Duration),
     ReconnectNow,
     Reconfigured,
     ChildReady(Generation),

@@ -84,7 +84,7 @@ impl Link {
         self.with(Input::Timer(timer))
     }
 
-    fn up(self) -> Self {
+    pub(super) fn up(self) -> Self {
         self.start().ready()
     }
 
@@ -101,7 +101,7 @@ impl Link {
     }
 
     #[track_caller]
-    fn is(self, state: LinkState, told: &str) -> Self {
+    pub(super) fn is(self, state: LinkState, told: &str) -> Self {
         assert_eq!((self.life.state(), self.told.as_str()), (state, told));
         self
     }

@@ -22,7 +22,8 @@ pub struct Timeouts {
     /// A call can bring its own. Default 5 s.
     #[serde(with = "humantime_serde")]
     pub command: Duration,
-    /// How long a connection that was asked to end may finish what is in flight. Default 5 s.
+    /// How long a connection that was asked to end, for a reconnect or because its node left, may
+    /// finish what is in flight; a shutdown brings a time of its own. Default 5 s.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
     /// How long a connection may take to end after that, before it is aborted. Default 1 s.

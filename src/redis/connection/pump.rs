@@ -347,6 +347,7 @@ impl Drop for Pump {
         self.lane.gauges().set(0, 0, 0);
         self.lane.set_suspect(false);
         let homeless = self.lane.put_back(settled.not_sent);
+        self.lane.note_unanswered(settled.unanswered.len());
         let Some(endpoint) = self.lane.endpoint() else {
             return;
         };

@@ -5,7 +5,7 @@ use crate::exit::{Cause, CauseKind};
 use crate::redis::config::WhenDown;
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::Lane;
-use crate::redis::lane::state::{Phase, State};
+use crate::redis::lane::state::{Phase, State, Unfinished};
 use crate::redis::request::Request;
 
 impl Lane {
@@ -46,10 +46,23 @@ impl Lane {
             return 0;
         }
         let refused = self.refuse_waiting(&mut state);
+        let count = state.left.unsent;
         drop(state);
-        let count = refused.0.len();
         refused.answer(self.endpoint.as_ref());
         count
+    }
+
+    /// Written, and their connection ended without a reply.
+    pub(crate) fn note_unanswered(&self, requests: usize) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Finishing) {
+            state.left.unanswered += requests;
+        }
+    }
+
+    /// What could not be finished since [`Lane::finish`].
+    pub(crate) fn unfinished(&self) -> Unfinished {
+        self.lock().left
     }
 
     /// The link is gone for good; what waits is given back.
@@ -91,7 +104,9 @@ impl Lane {
             (Phase::Parked(cause), _) => ErrorKind::Parked(cause.clone()),
             (Phase::Finishing | Phase::Closed, _) => ErrorKind::Stopped,
         };
-        Refused(state.clear(), Some(kind))
+        let refused = state.clear();
+        state.note_unsent(&refused);
+        Refused(refused, Some(kind))
     }
 }
 

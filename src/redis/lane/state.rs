@@ -23,8 +23,19 @@ pub(super) struct State {
     pub(super) earliest: Option<Instant>,
     /// Takes requests while the link is up.
     pub(super) consumer: Option<Waker>,
+    /// What was left while the lane was finishing.
+    pub(super) left: Unfinished,
     /// Expires them while it is not.
     pub(super) keeper: Option<Waker>,
+}
+
+/// Requests that a lane which was finishing could not finish.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    /// They were never written.
+    pub(crate) unsent: usize,
+    /// They were written, and their connection ended without a reply.
+    pub(crate) unanswered: usize,
 }
 
 /// What the link can do for a request.
@@ -111,6 +122,14 @@ impl State {
             self.earliest = Some(deadline);
         }
         sooner
+    }
+
+    /// Those that are overdue, or were refused, are remembered if they were the last ones.
+    pub(super) fn note_unsent(&mut self, requests: &[Request]) {
+        if matches!(self.phase, Phase::Finishing) {
+            let unsent = requests.iter().filter(|request| !request.is_abandoned());
+            self.left.unsent += unsent.count();
+        }
     }
 
     pub(super) fn clear(&mut self) -> Vec<Request> {

@@ -22,11 +22,12 @@ use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::home;
 use crate::redis::router::ledger::read_memory;
 use crate::redis::router::operations::{
-    AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect, Shutdown, ShutdownSummary,
+    AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect,
 };
 use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
 use crate::redis::router::seat_book::Taken;
+use crate::redis::router::shutdown::{Shutdown, ShutdownSummary};
 use crate::redis::router::standalone::Standalone;
 use crate::redis::value::Value;
 use crate::registry::{LinkStatus, Registry, Snapshot, Subscribe};
@@ -241,7 +242,8 @@ impl Client {
         .map_err(gone)
     }
 
-    /// Ends the router gracefully, for all its handles.
+    /// Ends the router gracefully, for all its handles: within `timeout`, in place of
+    /// `timeouts.drain`. A second call waits with the first, and their earlier end counts.
     ///
     /// # Errors
     ///

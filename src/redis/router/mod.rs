@@ -10,7 +10,8 @@
 //! | `router` | the actor: bounced requests, news, the nodes |
 //! | `doors` | commands and pipelines as messages |
 //! | `breath` | a full mailbox starves nobody |
-//! | `operations` | health check, reconnect, forced breakers, ready, shutdown |
+//! | `operations` | health check, reconnect, forced breakers, ready |
+//! | `shutdown` | how a router ends |
 //! | `ledger` | what is held, in bytes |
 //! | `questions` | what a router asks of its own accord |
 //! | `refresh` | how the topology is read |
@@ -44,6 +45,7 @@ mod router;
 mod routes;
 mod seat_book;
 mod seats;
+mod shutdown;
 #[cfg(test)]
 mod simulation;
 mod standalone;
@@ -55,7 +57,7 @@ pub use doors::Dispatching;
 pub use ledger::ReadMemory;
 pub use operations::{
     AwaitReady, ForceBreaker, HealthCheck, HealthReport, HealthStatus, NodeHealth, Reconnect,
-    Shutdown, ShutdownSummary,
 };
 pub use router::{Router, Topology};
+pub use shutdown::{Shutdown, ShutdownSummary, ShuttingDown};
 pub use standalone::{OneServer, Standalone};

@@ -1,17 +1,14 @@
 //! What an operator asks of a router, whatever it routes to: [`HealthCheck`], [`Reconnect`],
-//! [`ForceBreaker`], [`AwaitReady`], [`Shutdown`].
+//! [`ForceBreaker`], [`AwaitReady`].
 
 use std::time::Duration;
 
-use actix::{
-    ActorContext, ActorFutureExt, Context, Handler, Message, ResponseActFuture, ResponseFuture,
-    WrapFuture,
-};
+use actix::{Context, Handler, Message, ResponseFuture};
 use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{ForceCircuit, ReconnectNow, Stop};
+use crate::link::{ForceCircuit, ReconnectNow};
 use crate::policy::Force;
 use crate::redis::command::cmd;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
@@ -152,7 +149,8 @@ impl<T: Topology> Handler<Reconnect> for Router<T> {
             .collect();
         let registry = self.core.registry.clone();
         let timeouts = self.core.config.timeouts;
-        let timeout = timeouts.drain + timeouts.kill + timeouts.connect;
+        let timeout =
+            (timeouts.drain.saturating_add(timeouts.kill)).saturating_add(timeouts.connect);
         Box::pin(async move {
             let mut failed = Vec::new();
             for (name, link) in links {
@@ -241,53 +239,5 @@ impl<T: Topology> Handler<AwaitReady> for Router<T> {
                 }
             }
         })
-    }
-}
-
-/// Ends the router gracefully: takes no more, sends what was accepted, waits for its replies,
-/// closes every connection, then stops the actor.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "ShutdownSummary")]
-pub struct Shutdown {
-    /// How long all of it may take; what is left then is dropped, each request with its error.
-    pub timeout: Duration,
-}
-
-/// How a [`Shutdown`] went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ShutdownSummary {
-    /// Links that were closed.
-    pub links: usize,
-    /// Links whose connection ended in time, with nothing left in flight.
-    pub drained: usize,
-    /// Requests that were accepted and could not be sent any more; each was answered *not sent*.
-    pub unsent: usize,
-}
-
-impl<T: Topology> Handler<Shutdown> for Router<T> {
-    type Result = ResponseActFuture<Self, ShutdownSummary>;
-
-    fn handle(&mut self, message: Shutdown, _: &mut Context<Self>) -> Self::Result {
-        let mut unsent = self.core.shared.stop();
-        let links = self.core.end();
-        for link in &links {
-            unsent += link.lane.finish();
-        }
-        let ends = links.into_iter().map(move |link| async move {
-            let stopped = tokio::time::timeout(message.timeout, link.link.send(Stop)).await;
-            let left = link.lane.close().len();
-            (matches!(stopped, Ok(Ok(()))), left)
-        });
-        let ends = join_all(ends.collect::<Vec<_>>());
-        Box::pin(ends.into_actor(self).map(move |ends, _, ctx| {
-            let summary = ShutdownSummary {
-                links: ends.len(),
-                drained: ends.iter().filter(|(drained, _)| *drained).count(),
-                unsent: unsent + ends.iter().map(|(_, left)| left).sum::<usize>(),
-            };
-            ctx.stop();
-            summary
-        }))
     }
 }

@@ -25,6 +25,7 @@ use crate::redis::router::questions::Learned;
 use crate::redis::router::retry::retry;
 use crate::redis::router::routes::{Known, Shared};
 use crate::redis::router::seats::Seats;
+use crate::redis::router::shutdown::Ending;
 use crate::redis::router::surroundings::Surroundings;
 use crate::redis::seat::Seat;
 use crate::registry::{Narrator, Registry};
@@ -40,6 +41,7 @@ const MAILBOX: usize = 1024;
 pub struct Router<T: Topology> {
     pub(crate) core: Core,
     topology: Option<T>,
+    pub(super) ending: Option<Ending>,
 }
 
 /// What a router does whatever it routes to.
@@ -193,6 +195,7 @@ impl<T: Topology> Router<T> {
                 traffic: Arc::default(),
             },
             topology: Some(topology),
+            ending: None,
         };
         Ok((router.start(), shared))
     }
@@ -327,8 +330,9 @@ impl<T: Topology> Actor for Router<T> {
         self.core.limbo_keeper = Some(OwnTask::start(limbo.keep()));
         ctx.run_interval(HOUSEKEEPING, |router, ctx| {
             router.core.count_traffic(now());
-            // Timers keep an actor alive that nobody can reach any more.
-            if !ctx.connected() {
+            // Timers keep an actor alive that nobody can reach any more. One that ends does so in
+            // its time.
+            if !ctx.connected() && router.ending.is_none() {
                 ctx.stop();
             }
         });

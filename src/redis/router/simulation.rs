@@ -38,7 +38,7 @@ use crate::link::SharedGovernor;
 use crate::policy::{Backoff, BreakerSettings, Governor, Jitter, RestartPolicy};
 use crate::redis::config::{ClusterSettings, Config, InFlight, Timeouts};
 use crate::redis::router::cluster::ClusterRouter;
-use crate::redis::router::operations::Shutdown;
+use crate::redis::router::shutdown::Shutdown;
 use crate::redis::router::surroundings::Surroundings;
 use crate::registry::{Registry, Subscribe};
 
