@@ -6,6 +6,7 @@
 //! takes them elsewhere, or their deadline passes.
 
 mod keeper;
+mod overdue;
 mod phases;
 mod state;
 #[cfg(test)]
@@ -23,9 +24,10 @@ use crate::exit::Cause;
 use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
+use crate::redis::lane::overdue::Order;
 use crate::redis::lane::phases::is_renewal;
 pub(crate) use crate::redis::lane::state::Unfinished;
-use crate::redis::lane::state::{Phase, State, earlier};
+use crate::redis::lane::state::{Phase, State};
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
 
@@ -108,8 +110,11 @@ impl Lane {
                 phase: Phase::Down(None),
                 earliest: None,
                 consumer: None,
+                order: Order::default(),
                 left: Unfinished::default(),
                 keeper: None,
+                #[cfg(test)]
+                visited: 0,
             }),
         })
     }
@@ -264,6 +269,7 @@ impl Lane {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             _ => state.consumer = Some(cx.waker().clone()),
         }
+        let waiting = state.queue.len();
         while let Some(request) = state.queue.pop_front() {
             let weight = request.weight();
             state.weight -= weight;
@@ -287,6 +293,8 @@ impl Lane {
             Left::More
         };
         let enters = state.is_to_enter();
+        let gone = waiting - state.queue.len();
+        state.order.left(gone);
         state.note_unsent(&overdue);
         drop(state);
         if enters {
@@ -310,6 +318,7 @@ impl Lane {
             state.note_deadline(request.deadline);
             state.queue.push_front(request);
         }
+        state.order.forget();
         let refused = self.refuse_waiting(&mut state);
         let keeper = state.keeper.clone();
         drop(state);
@@ -336,6 +345,7 @@ impl Lane {
             state.weight -= request.weight();
         }
         state.queue = kept.into();
+        state.order.forget();
         gone
     }
 
@@ -351,20 +361,8 @@ impl Lane {
             Some(earliest) if earliest <= now => {}
             earliest => return earliest,
         }
-        let mut overdue = Vec::new();
-        let mut kept = VecDeque::with_capacity(state.queue.len());
-        let mut earliest = None;
-        for request in std::mem::take(&mut state.queue) {
-            if request.deadline <= now {
-                state.weight -= request.weight();
-                overdue.push(request);
-            } else {
-                earliest = Some(earlier(earliest, request.deadline));
-                kept.push_back(request);
-            }
-        }
-        state.queue = kept;
-        state.earliest = earliest;
+        let overdue = state.take_overdue(now);
+        let earliest = state.earliest;
         let reason = state.why_down();
         state.note_unsent(&overdue);
         drop(state);

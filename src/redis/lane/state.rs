@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::exit::{Cause, CauseKind};
 use crate::redis::config::Waiting;
+use crate::redis::lane::overdue::Order;
 use crate::redis::request::Request;
 
 #[derive(Debug)]
@@ -23,10 +24,15 @@ pub(super) struct State {
     pub(super) earliest: Option<Instant>,
     /// Takes requests while the link is up.
     pub(super) consumer: Option<Waker>,
+    /// How the deadlines stand in the queue.
+    pub(super) order: Order,
     /// What was left while the lane was finishing.
     pub(super) left: Unfinished,
     /// Expires them while it is not.
     pub(super) keeper: Option<Waker>,
+    /// Requests that were looked at to find the overdue ones.
+    #[cfg(test)]
+    pub(super) visited: usize,
 }
 
 /// Requests that a lane which was finishing could not finish.
@@ -93,6 +99,7 @@ impl State {
             }
         }
         self.queue = kept;
+        self.order.forget();
         gone
     }
 
@@ -135,6 +142,7 @@ impl State {
     pub(super) fn clear(&mut self) -> Vec<Request> {
         self.weight = 0;
         self.earliest = None;
+        self.order.forget();
         std::mem::take(&mut self.queue).into()
     }
 }

@@ -1,5 +1,6 @@
 //! What the lane does with requests, in each phase of its link.
 
+mod deadlines;
 mod room;
 
 use std::collections::HashSet;
