@@ -9,6 +9,12 @@ use crate::redis::command::arg::Decimal;
 /// the line is written so that it ends where the arguments start.
 const HEADER: usize = 16;
 
+/// It, for fewer than ten arguments, as nearly always: one digit is left to write.
+const SHORT_HEADER: &[u8; HEADER] = b"            *0\r\n";
+
+/// Where that line starts.
+const SHORT_START: usize = HEADER - 4;
+
 /// What a new buffer takes: a short command with its key and a small value fit.
 pub(super) const CAPACITY: usize = 120;
 
@@ -28,10 +34,10 @@ pub(super) struct Encoded {
 impl Encoded {
     pub(super) fn new() -> Self {
         let mut buf = Vec::with_capacity(CAPACITY);
-        buf.extend_from_slice(&[b' '; HEADER]);
+        buf.extend_from_slice(SHORT_HEADER);
         Self {
             buf,
-            start: HEADER,
+            start: SHORT_START,
             count: 0,
             first: [HEADER..HEADER, HEADER..HEADER],
         }
@@ -41,7 +47,10 @@ impl Encoded {
     #[inline]
     pub(super) fn clear(&mut self) {
         self.buf.truncate(HEADER);
-        self.start = HEADER;
+        if self.start != SHORT_START {
+            self.buf.copy_from_slice(SHORT_HEADER);
+            self.start = SHORT_START;
+        }
         self.count = 0;
         self.first = [HEADER..HEADER, HEADER..HEADER];
     }
@@ -103,15 +112,11 @@ impl Encoded {
     /// Tells how many arguments there are, in front of them.
     #[inline]
     pub(super) fn write_header(&mut self) {
-        let header = &mut self.buf[..HEADER];
-        header[HEADER - 2..].copy_from_slice(b"\r\n");
         if self.count < 10 {
-            // As nearly always.
-            self.start = HEADER - 4;
-            header[self.start] = b'*';
-            header[self.start + 1] = b'0' + self.count as u8;
+            self.buf[SHORT_START + 1] = b'0' + self.count as u8;
             return;
         }
+        let header = &mut self.buf[..HEADER];
         self.start = Decimal::write(self.count as u128, &mut header[..HEADER - 2]) - 1;
         header[self.start] = b'*';
     }

@@ -35,9 +35,14 @@ impl Ending {
         self.wish.get()
     }
 
-    /// Whom to wake at the next wish.
-    pub(crate) fn remember(&self, waker: &Waker) {
-        self.waker.replace(Some(waker.clone()));
+    /// Whom to wake at the next wish. True: somebody else than before.
+    pub(crate) fn remember(&self, waker: &Waker) -> bool {
+        let mut known = self.waker.borrow_mut();
+        if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return false;
+        }
+        *known = Some(waker.clone());
+        true
     }
 
     fn set(&self, wish: Wish) {

@@ -67,6 +67,8 @@ pub(crate) struct Pump {
     vigil: Vigil,
     ending: Rc<Ending>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Another task polls this than when the timer was armed.
+    moved: bool,
     last_used: LastUsed,
     last_cause: Option<Cause>,
     tally: Tally,
@@ -99,6 +101,7 @@ impl Pump {
             vigil,
             ending,
             timer: None,
+            moved: true,
             last_used,
             last_cause: None,
             tally,
@@ -312,6 +315,9 @@ impl Pump {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if timer.is_elapsed() || at < timer.deadline() {
             timer.as_mut().reset(at);
+        } else if !std::mem::take(&mut self.moved) {
+            // It is armed and wakes this task.
+            return;
         }
         if timer.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
@@ -330,7 +336,7 @@ impl Future for Pump {
         if self.ending.wish() == Wish::Now {
             return Poll::Ready(CauseKind::Requested.into());
         }
-        self.ending.remember(cx.waker());
+        self.moved |= self.ending.remember(cx.waker());
         let turn = self.turn(cx);
         self.account();
         let cause = ready!(turn);
