@@ -208,18 +208,11 @@ async fn seats_end_with_the_arbiter_of_the_router() -> TestResult {
     let seated = worker.seat(&client).await;
     seated.ready(SOON).await?;
     connections_are(&server, 2).await?;
+    // What the router itself asks a new connection has its answer.
+    is_in_flight(&seated, false).await?;
     server.pause().await?;
     let hanging = actix::spawn(hangs(&seated, "n"));
-    let mut wait = Wait::up_to(SOON, "a command in flight");
-    while seated
-        .memory()
-        .await
-        .links
-        .iter()
-        .all(|link| link.in_flight == 0)
-    {
-        wait.again("none").await?;
-    }
+    is_in_flight(&seated, true).await?;
     home.end();
     let answer = tokio::time::timeout(SOON, hanging).await??;
     let error = answer.expect_err("all has ended");
@@ -231,4 +224,18 @@ async fn seats_end_with_the_arbiter_of_the_router() -> TestResult {
     server.resume()?;
     connections_are(&server, 0).await?;
     Ok(())
+}
+
+/// Waits until something is in flight over any connection, or nothing is, nor waits for one.
+async fn is_in_flight(client: &Client, wanted: bool) -> TestResult {
+    let mut wait = Wait::up_to(SOON, format!("something in flight: {wanted}"));
+    loop {
+        let memory = client.memory().await;
+        let mut links = memory.links.iter();
+        let holds = links.any(|link| link.in_flight > 0 || (!wanted && link.waiting > 0));
+        if holds == wanted {
+            return Ok(());
+        }
+        wait.again(format!("{:?}", memory.links)).await?;
+    }
 }
