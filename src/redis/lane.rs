@@ -25,6 +25,7 @@ use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::overdue::Order;
+pub(crate) use crate::redis::lane::overdue::rest_after;
 use crate::redis::lane::phases::is_renewal;
 pub(crate) use crate::redis::lane::state::Unfinished;
 use crate::redis::lane::state::{Phase, State};

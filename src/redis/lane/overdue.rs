@@ -18,6 +18,14 @@ const SHORT: usize = 1024;
 /// tenth of it.
 const REST: Duration = Duration::from_nanos(200);
 
+/// How long to rest after so many were looked through; a short queue needs none.
+pub(crate) fn rest_after(length: usize) -> Option<Duration> {
+    match length {
+        0..=SHORT => None,
+        long => Some(REST.saturating_mul(u32::try_from(long).unwrap_or(u32::MAX))),
+    }
+}
+
 /// What is known of the order of deadlines in a queue.
 #[derive(Debug, Default)]
 pub(super) struct Order {
@@ -111,11 +119,7 @@ impl State {
             }
         }
         self.queue = kept;
-        let rest = match self.queue.len() {
-            0..=SHORT => None,
-            long => Some(REST.saturating_mul(u32::try_from(long).unwrap_or(u32::MAX))),
-        };
-        self.order.rests_until = rest.map(|rest| now + rest);
+        self.order.rests_until = rest_after(self.queue.len()).map(|rest| now + rest);
     }
 
     fn visit(&mut self) {

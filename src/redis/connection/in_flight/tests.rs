@@ -180,3 +180,30 @@ fn a_wave_is_a_third_of_what_is_in_flight_within_bounds() {
         [4, 4, 4, 21, 64, 64]
     );
 }
+
+#[test]
+fn overdue_requests_among_very_many_are_found_at_a_bounded_cost_and_a_little_late() {
+    const MANY: u32 = 20_000;
+    let began = Instant::now();
+    let due = |n: u32| began + Duration::from_micros(50) * (n + 1);
+    let mut in_flight = InFlight::default();
+    for n in 0..MANY {
+        let command = cmd("GET").arg(n);
+        let request = Request::new(command, due(n), Duration::from_secs(1), Responder::Nobody);
+        in_flight.push(Expected::Request(request), 10);
+    }
+    let bound = Duration::from_nanos(200) * MANY;
+    let (mut now, mut found, mut looks) = (began, 0, 0);
+    while let Some(next) = in_flight.earliest() {
+        now = next.max(now + Duration::from_micros(50));
+        for request in in_flight.expire(now) {
+            assert!(request.due <= now, "never early");
+            assert!(now - request.due <= bound + Duration::from_micros(50));
+            found += 1;
+        }
+        looks += 1;
+    }
+    assert_eq!(found, MANY);
+    // All of them last a second, and each look at all rests for 4 ms.
+    assert!(in_flight.visited <= 260 * MANY as usize, "{looks} looks");
+}
