@@ -184,7 +184,7 @@ fn a_wave_is_a_third_of_what_is_in_flight_within_bounds() {
 #[test]
 fn overdue_requests_among_very_many_are_found_at_a_bounded_cost_and_a_little_late() {
     const MANY: u32 = 20_000;
-    let began = Instant::now();
+    let began = tokio::time::Instant::now().into_std();
     let due = |n: u32| began + Duration::from_micros(50) * (n + 1);
     let mut in_flight = InFlight::default();
     for n in 0..MANY {
