@@ -55,7 +55,7 @@ impl Child {
             process,
             lines,
             record: Record::default(),
-            rest: order.target.timeout + Duration::from_secs(5),
+            rest: order.target.timeout.unwrap_or_default() + Duration::from_secs(5),
         };
         let line = child.line_until(Instant::now() + START_LIMIT).await;
         match line.as_deref() {

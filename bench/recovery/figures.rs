@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::digits::grouped;
+use crate::median::median;
 
 /// What one run gave.
 #[derive(Debug, Default)]
@@ -73,8 +74,8 @@ impl Figures {
 
     /// A run that never got there counts as the worst. None if that is so in the middle.
     pub(crate) fn median(&self) -> Option<f64> {
-        let (low, high) = (self.runs.checked_sub(1)? / 2, self.runs / 2);
-        Some((self.found.get(low)? + self.found.get(high)?) / 2.0)
+        let never = std::iter::repeat_n(f64::INFINITY, self.runs - self.found.len());
+        median(self.found.iter().copied().chain(never)).filter(|median| median.is_finite())
     }
 
     /// The median, and the range in brackets if there is one.

@@ -10,7 +10,7 @@
 //! | file | concept |
 //! | --- | --- |
 //! | `arguments` | the command line |
-//! | `clients` | every client, behind one trait |
+//! | `clients`, `peers` | every client: how it is set up; all behind one trait |
 //! | `subject` | the process of one client, seen from inside |
 //! | `child`, `clock` | the same, seen from outside |
 //! | `record` | its calls, and what is read off them |
@@ -21,11 +21,16 @@
 
 mod arguments;
 mod child;
+#[path = "../clients/mod.rs"]
+#[allow(dead_code, reason = "`speed` measures more clients than fail here")]
 mod clients;
 mod clock;
 #[path = "../digits.rs"]
 mod digits;
 mod figures;
+#[path = "../median.rs"]
+mod median;
+mod peers;
 #[path = "../program.rs"]
 mod program;
 mod record;
@@ -44,6 +49,8 @@ mod stage;
 mod subject;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+#[path = "../turns.rs"]
+mod turns;
 
 use std::process::ExitCode;
 
@@ -68,7 +75,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
     let compared = runtime.block_on(rounds::run(arguments, &screen))?;
     screen.end_progress();
     if arguments.json {
-        println!("{}", report::json(&compared)?);
+        println!("{}", report::json(arguments.rounds, &compared)?);
     } else {
         print!("{}", report::table(&compared));
     }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json as object};
 
-use crate::clients::Contender;
 use crate::failure;
 use crate::figures::{Figures, Sample};
+use crate::peers::Contender;
 use crate::rounds::Compared;
 use crate::setting::Setting;
 use crate::support::redis_configuration::program;
@@ -54,10 +54,10 @@ pub(crate) fn table(all: &[Compared]) -> String {
 
 /// # Errors
 /// None that is known.
-pub(crate) fn json(all: &[Compared]) -> Result<String> {
+pub(crate) fn json(rounds: usize, all: &[Compared]) -> Result<String> {
     let scenarios: Vec<Value> = all.iter().map(scenario).collect();
     let setting = Setting::here(&program());
-    let all = object!({ "setting": setting, "scenarios": scenarios });
+    let all = object!({ "setting": setting, "rounds": rounds, "scenarios": scenarios });
     serde_json::to_string_pretty(&all).map_err(failure)
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::arguments::Arguments;
-use crate::clients::Contender;
 use crate::figures::Sample;
+use crate::peers::Contender;
 use crate::scenarios::Scenario;
 use crate::screen::Screen;
 use crate::stage::Stage;
 use crate::support::waiting::Result;
+use crate::turns::turn;
 
 /// What a scenario gave.
 pub(crate) struct Compared {
@@ -35,29 +36,29 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Vec<Co
             samples: BTreeMap::new(),
             failed: BTreeMap::new(),
         };
-        let mut contenders = Contender::ALL.to_vec();
-        for round in 1..=arguments.rounds {
-            for contender in &contenders {
+        for round in 0..arguments.rounds {
+            for contender in turn(&Contender::ALL, round) {
+                if compared.failed.contains_key(&contender) {
+                    continue;
+                }
                 screen.progress(format!(
-                    "{} of {count}: {name}; round {round} of {}: {}",
+                    "{} of {count}: {name}; round {} of {}: {}",
                     number + 1,
+                    round + 1,
                     arguments.rounds,
                     contender.name(scenario.in_cluster())
                 ));
-                match scenario.run(&stage, *contender).await {
-                    Ok(sample) => compared.samples.entry(*contender).or_default().push(sample),
-                    Err(error) if *contender == Contender::Everlink => {
+                match scenario.run(&stage, contender).await {
+                    Ok(sample) => compared.samples.entry(contender).or_default().push(sample),
+                    Err(error) if contender == Contender::Everlink => {
                         return Err(error.while_doing(format!("everlink, {name}")));
                     }
                     Err(error) => {
-                        compared.samples.remove(contender);
-                        compared.failed.insert(*contender, error.to_string());
+                        compared.samples.remove(&contender);
+                        compared.failed.insert(contender, error.to_string());
                     }
                 }
             }
-            contenders.retain(|contender| !compared.failed.contains_key(contender));
-            // Nobody always runs after the same neighbour.
-            contenders.rotate_left(1);
         }
         screen.line(format!("{name}: done"));
         all.push(compared);

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::clients::{Client, Cluster, Contender, Everlink, Fred, Manager, Rustis, Target};
 use crate::clock::now;
 use crate::failure;
+use crate::peers::{Cluster, Contender, Everlink, Fred, Manager, Peer, Rustis, Target};
 use crate::record::Call;
 use crate::support::waiting::Result;
 
@@ -65,7 +65,7 @@ pub(crate) fn run(order: Order) -> Result<()> {
     }
 }
 
-fn on_tokio<C: Client>(order: Order) -> Result<()> {
+fn on_tokio<C: Peer>(order: Order) -> Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build()?;
     let done = runtime.block_on(work::<C>(order));
@@ -74,12 +74,12 @@ fn on_tokio<C: Client>(order: Order) -> Result<()> {
     done
 }
 
-async fn work<C: Client>(order: Order) -> Result<()> {
+async fn work<C: Peer>(order: Order) -> Result<()> {
     let client = C::connect(&order.target).await?;
     println!("ready");
     let over = over_with_input();
     // Calls still out when it is over are given their time, and no more.
-    let rest = order.target.timeout + Duration::from_secs(1);
+    let rest = order.target.timeout.unwrap_or_default() + Duration::from_secs(1);
     let counted = match order.work {
         Work::Streams(streams) => {
             let mut tasks = JoinSet::new();
@@ -140,7 +140,7 @@ async fn all_of(mut set: JoinSet<()>, over: &AtomicBool, rest: Duration) {
     let _ = timeout(rest, async { while set.join_next().await.is_some() {} }).await;
 }
 
-async fn steady<C: Client>(
+async fn steady<C: Peer>(
     client: C,
     stream: usize,
     what: Stream,
@@ -197,7 +197,7 @@ impl Tally {
     }
 }
 
-async fn once<C: Client>(mut client: C, tally: Arc<Tally>, over: Arc<AtomicBool>) {
+async fn once<C: Peer>(mut client: C, tally: Arc<Tally>, over: Arc<AtomicBool>) {
     while !over.load(Ordering::Relaxed) {
         let number = tally.made.fetch_add(1, Ordering::Relaxed);
         match client.incr(&format!("once:{number}")).await {
@@ -211,7 +211,7 @@ async fn once<C: Client>(mut client: C, tally: Arc<Tally>, over: Arc<AtomicBool>
     }
 }
 
-async fn pressing<C: Client>(
+async fn pressing<C: Peer>(
     mut client: C,
     task: usize,
     bytes: usize,

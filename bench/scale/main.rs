@@ -23,6 +23,8 @@ mod arguments;
 mod digits;
 mod fleet;
 mod gauge;
+#[path = "../median.rs"]
+mod median;
 mod probes;
 #[path = "../program.rs"]
 mod program;

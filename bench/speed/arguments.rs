@@ -8,10 +8,11 @@ Compares everlink with other Redis clients on the same servers.
 
 usage: speed [--quick] [--json] [--only TEXT] [--rounds N] [--seconds S] [--plot FILE]
 
-  --quick      fewer workloads, shorter and fewer rounds: minutes instead of an hour
+  --quick      fewer workloads, shorter and fewer rounds: minutes instead of half an hour
   --only TEXT  workloads whose name contains this
   --rounds N   how often each client runs each workload (5; quick 2)
-  --seconds S  how long each run is measured (1.0; quick 0.3)
+  --seconds S  how long each run is measured (0.5; quick 0.3); the largest replies
+               have three at least
   --json       figures of everybody as JSON
   --plot FILE  a picture (SVG) of the workloads with 64 tasks
   --help       this";
@@ -21,6 +22,8 @@ pub(crate) enum Wish {
     Compare(Arguments),
     /// Be the process of one client for one run.
     Sample(Order),
+    /// Be the process that keeps this core awake.
+    Awake(usize),
 }
 
 /// How to compare.
@@ -46,6 +49,7 @@ pub(crate) fn parse(given: &mut Given) -> Result<Wish, Halt> {
             "--rounds" => arguments.rounds = given.value()?,
             "--seconds" => arguments.seconds = given.value()?,
             "--plot" => arguments.plot = Some(given.value()?),
+            "awake" => return given.value().map(Wish::Awake),
             "sample" => return given.order().map(Wish::Sample),
             other => return Err(Halt::at(other)),
         }
@@ -54,7 +58,7 @@ pub(crate) fn parse(given: &mut Given) -> Result<Wish, Halt> {
         arguments.rounds = if arguments.quick { 2 } else { 5 };
     }
     if arguments.seconds <= 0.0 {
-        arguments.seconds = if arguments.quick { 0.3 } else { 1.0 };
+        arguments.seconds = if arguments.quick { 0.3 } else { 0.5 };
     }
     Ok(Wish::Compare(arguments))
 }

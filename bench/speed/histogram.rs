@@ -6,10 +6,16 @@ use std::time::Duration;
 const PARTS: u64 = 32;
 
 /// How often which latency was seen.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Histogram {
     buckets: Vec<u64>,
     count: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Histogram {

@@ -1,13 +1,14 @@
 //! One run of one client, in a process of its own: [`sample`]. So its CPU time is that of the
 //! client and its callers, and nothing that another client left behind.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use crate::cores;
 use crate::failure;
 use crate::histogram::Histogram;
 use crate::peers::{
@@ -30,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) target: Target,
     /// Of the servers that do the work.
     pub(crate) pids: Vec<u32>,
+    /// On which this process may run.
+    pub(crate) cores: Vec<usize>,
     pub(crate) seconds: f64,
 }
 
@@ -73,6 +76,8 @@ impl Workload {
 /// # Errors
 /// The client does not connect, a call fails, or an answer is not the right one.
 pub(crate) fn sample(order: &Order) -> Result<Sample> {
+    // Threads that are started later, and processes, inherit it.
+    cores::stay(&order.cores)?;
     match order.contender {
         Contender::EverlinkClient => everlink::<ThroughClient>(order),
         Contender::EverlinkRouter => everlink::<ThroughRouter>(order),
@@ -215,10 +220,11 @@ async fn run<P: Peer, S>(
     spawn: S,
 ) -> Result<Tally>
 where
-    S: Fn(std::pin::Pin<Box<dyn Future<Output = Result<Done>> + Send>>) -> JoinHandle<Result<Done>>,
+    S: Fn(std::pin::Pin<Box<dyn Future<Output = Result<u64>> + Send>>) -> JoinHandle<Result<u64>>,
 {
     let order = share.order;
     let peer = peer.await?;
+    let latencies = Arc::new(Mutex::new(Histogram::new()));
     let tasks: Vec<_> = (share.first..share.first + share.tasks)
         .map(|task| {
             let caller = Caller {
@@ -226,6 +232,7 @@ where
                 call: order.workload.call,
                 key: order.workload.call.key(task),
                 timed: if order.workload.tasks >= 8 { TIMED } else { 1 },
+                latencies: Arc::clone(&latencies),
                 measuring: Arc::clone(&share.gate.measuring),
                 over: Arc::clone(&share.gate.over),
             };
@@ -245,25 +252,22 @@ where
     let elapsed = began.elapsed();
     let server_busy = seen.busy_since(&order.pids, elapsed);
     share.gate.over.store(true, Ordering::Relaxed);
-    let mut tally = Tally {
-        calls: 0,
-        latencies: Histogram::new(),
+    let mut calls = 0;
+    for task in tasks {
+        calls += task.await.map_err(failure)??;
+    }
+    let latencies = std::mem::take(&mut *held(&latencies));
+    Ok(Tally {
+        calls,
+        latencies,
         elapsed,
         cpu,
         server_busy,
-    };
-    for task in tasks {
-        let done = task.await.map_err(failure)??;
-        tally.calls += done.calls;
-        tally.latencies.add(&done.latencies);
-    }
-    Ok(tally)
+    })
 }
 
-/// What one task did while it was measured.
-struct Done {
-    calls: u64,
-    latencies: Histogram,
+fn held(latencies: &Mutex<Histogram>) -> MutexGuard<'_, Histogram> {
+    latencies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One task: one call after the other.
@@ -272,18 +276,18 @@ struct Caller<P> {
     call: Call,
     key: String,
     timed: u64,
+    /// Of all tasks of this client: one for each would not stay in the processor's cache, and
+    /// be seen in everybody's CPU time.
+    latencies: Arc<Mutex<Histogram>>,
     measuring: Arc<AtomicBool>,
     over: Arc<AtomicBool>,
 }
 
 impl<P: Peer> Caller<P> {
-    async fn work(mut self) -> Result<Done> {
+    /// How many calls it made while it was measured.
+    async fn work(mut self) -> Result<u64> {
         let value = self.call.value();
-        let mut done = Done {
-            calls: 0,
-            latencies: Histogram::new(),
-        };
-        let mut made = 0u64;
+        let (mut made, mut measured) = (0u64, 0);
         while !self.over.load(Ordering::Relaxed) {
             let measuring = self.measuring.load(Ordering::Relaxed);
             let began = made.is_multiple_of(self.timed).then(Instant::now);
@@ -297,12 +301,12 @@ impl<P: Peer> Caller<P> {
                 )));
             }
             if measuring {
-                done.calls += 1;
+                measured += 1;
                 if let Some(began) = began {
-                    done.latencies.note(began.elapsed());
+                    held(&self.latencies).note(began.elapsed());
                 }
             }
         }
-        Ok(done)
+        Ok(measured)
     }
 }

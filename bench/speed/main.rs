@@ -11,6 +11,7 @@
 //! | file | concept |
 //! | --- | --- |
 //! | `arguments` | the command line |
+//! | `cores` | which core runs what |
 //! | `servers` | what is measured against: one server, a cluster, and the data they hold |
 //! | `workload` | what is asked of a client |
 //! | `peers` | every client, behind one trait |
@@ -22,8 +23,13 @@
 #[path = "../answer.rs"]
 mod answer;
 mod arguments;
+#[path = "../clients/mod.rs"]
+mod clients;
+mod cores;
 mod histogram;
 mod load;
+#[path = "../median.rs"]
+mod median;
 mod peers;
 mod plot;
 #[path = "../program.rs"]
@@ -42,13 +48,17 @@ mod setting;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+#[path = "../turns.rs"]
+mod turns;
 mod usage;
 mod workload;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, HELP, Wish};
+use cores::Cores;
 use program::failure;
+use report::Manner;
 use screen::Screen;
 use servers::Servers;
 use support::waiting::Result;
@@ -56,6 +66,7 @@ use support::waiting::Result;
 fn main() -> ExitCode {
     program::run(HELP, arguments::parse, |wish| match wish {
         Wish::Sample(order) => answer::give(&load::sample(&order)?),
+        Wish::Awake(core) => cores::keep_awake(core),
         Wish::Compare(arguments) => compare(&arguments),
     })
 }
@@ -64,16 +75,22 @@ fn compare(arguments: &Arguments) -> Result<()> {
     let runtime = program::runtime()?;
     let screen = Screen::new(true);
     let workloads = workload::all(arguments);
+    if workloads.is_empty() {
+        return Err(failure("no workload has such a name"));
+    }
     let _entered = runtime.enter();
     let clustered = workloads.iter().any(|workload| workload.cluster);
     screen.line("starting servers ...");
     let servers = runtime.block_on(Servers::start(clustered))?;
-    let compared = rounds::run(&servers, &workloads, arguments, &screen)?;
+    let cores = Cores::awake(&screen)?;
+    let compared = rounds::run(&servers, &cores, &workloads, arguments, &screen)?;
+    let manner = Manner::of(arguments, &cores);
+    drop(cores);
     screen.end_progress();
     if arguments.json {
-        println!("{}", report::json(&compared)?);
+        println!("{}", report::json(&manner, &compared)?);
     } else {
-        print!("{}", report::table(&compared));
+        print!("{}", report::table(&manner, &compared));
     }
     if let Some(path) = &arguments.plot {
         std::fs::write(path, plot::svg(&compared))?;

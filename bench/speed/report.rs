@@ -1,9 +1,12 @@
 //! Figures for people and for programs: [`table`], [`json`].
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
+use serde::Serialize;
 use serde_json::{Value, json as object};
 
+use crate::arguments::Arguments;
+use crate::cores::Cores;
 use crate::failure;
 use crate::load::Sample;
 use crate::peers::Contender;
@@ -25,14 +28,73 @@ const PEERS: [(&str, &[Contender]); 5] = [
     ("redis-bm", &[Contender::RedisBenchmark]),
 ];
 
+/// In what order JSON names them: figures, and of which doors their ratios to the others are told.
+const FIGURES: [(&str, Figure); 5] = [
+    ("per_second", per_second),
+    ("p50_us", |sample| sample.p50_us),
+    ("p99_us", |sample| sample.p99_us),
+    ("cpu_us_per_command", |sample| sample.cpu_us),
+    ("server_busy", |sample| sample.server_busy),
+];
+const COMPARED: [(&str, Figure); 3] = [
+    ("throughput", per_second),
+    ("cpu", |sample| sample.cpu_us),
+    ("p50", |sample| sample.p50_us),
+];
+const COMPARED_DOORS: [(&str, Contender); 3] = [
+    ("client_door", Contender::EverlinkClient),
+    ("router_door", Contender::EverlinkRouter),
+    ("here", Contender::EverlinkHere),
+];
+
+type Figure = fn(&Sample) -> f64;
+
 fn per_second(sample: &Sample) -> f64 {
     sample.per_second
 }
 
+/// How all were compared.
+#[derive(Debug, Serialize)]
+pub(crate) struct Manner {
+    setting: Setting,
+    rounds: usize,
+    /// Of a run; of the largest replies longer.
+    seconds: f64,
+    /// A client of one thread and its server each had a core of their own. Whether no core slept.
+    cores_awake: bool,
+}
+
+impl Manner {
+    pub(crate) fn of(arguments: &Arguments, cores: &Cores) -> Self {
+        Self {
+            setting: Setting::here(&program()),
+            rounds: arguments.rounds,
+            seconds: arguments.seconds,
+            cores_awake: cores.are_awake(),
+        }
+    }
+}
+
+impl fmt::Display for Manner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rounds, seconds) = (self.rounds, self.seconds);
+        let cores = if self.cores_awake {
+            "no core slept"
+        } else {
+            "cores slept"
+        };
+        write!(
+            f,
+            "{}; {rounds} rounds of {seconds} s, {cores}",
+            self.setting
+        )
+    }
+}
+
 /// As Markdown: for each workload and door one line with its figures and its throughput's ratio to
 /// each peer; then everybody's throughput and CPU.
-pub(crate) fn table(all: &[Compared]) -> String {
-    let mut text = format!("{}.\n\n", Setting::here(&program()));
+pub(crate) fn table(manner: &Manner, all: &[Compared]) -> String {
+    let mut text = format!("{manner}.\n\n");
     text.push_str("| workload | door | ops/s | p50 µs | p99 µs | CPU µs | server busy |");
     for (name, _) in PEERS {
         let _ = write!(text, " × {name} |");
@@ -80,7 +142,7 @@ pub(crate) fn table(all: &[Compared]) -> String {
 }
 
 fn line(text: &mut String, compared: &Compared, door: Contender) {
-    let figure = |of: fn(&Sample) -> f64| compared.median(door, of).unwrap_or_default();
+    let figure = |of: Figure| compared.median(door, of).unwrap_or_default();
     let name = door.name().trim_start_matches("everlink ");
     let _ = write!(
         text,
@@ -123,49 +185,37 @@ fn short(figure: f64) -> String {
     }
 }
 
-/// Medians of everybody, and the ratios of everlink to every peer; null where it did not run in
-/// that manner.
+/// Medians of everybody, and the ratios of everlink's doors to them; null where there is none.
 ///
 /// # Errors
 /// None that is known.
-pub(crate) fn json(all: &[Compared]) -> Result<String> {
+pub(crate) fn json(manner: &Manner, all: &[Compared]) -> Result<String> {
     let workloads: Vec<Value> = all.iter().map(workload).collect();
-    let setting = Setting::here(&program());
-    let all = object!({ "setting": setting, "workloads": workloads });
+    let all = object!({ "manner": manner, "workloads": workloads });
     serde_json::to_string_pretty(&all).map_err(failure)
 }
 
 fn workload(compared: &Compared) -> Value {
-    let median = |contender, of: fn(&Sample) -> f64| compared.median(contender, of);
-    let clients: Vec<Value> = everybody()
-        .filter(|contender| compared.samples.contains_key(contender))
-        .map(|contender| {
-            object!({
-                "client": contender.name(),
-                "per_second": median(contender, per_second),
-                "p50_us": median(contender, |sample| sample.p50_us),
-                "p99_us": median(contender, |sample| sample.p99_us),
-                "cpu_us_per_command": median(contender, |sample| sample.cpu_us),
-                "server_busy": median(contender, |sample| sample.server_busy),
-                "throughput_of_client_door_over_it":
-                    compared.ratio(Contender::EverlinkClient, contender, per_second),
-                "throughput_of_router_door_over_it":
-                    compared.ratio(Contender::EverlinkRouter, contender, per_second),
-                "cpu_of_client_door_over_it":
-                    compared.ratio(Contender::EverlinkClient, contender, |sample| sample.cpu_us),
-                "cpu_of_router_door_over_it":
-                    compared.ratio(Contender::EverlinkRouter, contender, |sample| sample.cpu_us),
-                "p50_of_client_door_over_it":
-                    compared.ratio(Contender::EverlinkClient, contender, |sample| sample.p50_us),
-                "throughput_of_here_over_it":
-                    compared.ratio(Contender::EverlinkHere, contender, per_second),
-                "cpu_of_here_over_it":
-                    compared.ratio(Contender::EverlinkHere, contender, |sample| sample.cpu_us),
-                "p50_of_here_over_it":
-                    compared.ratio(Contender::EverlinkHere, contender, |sample| sample.p50_us),
-                "rounds": compared.samples.get(&contender),
-            })
-        })
+    let clients = everybody().filter(|contender| compared.samples.contains_key(contender));
+    let clients: Vec<Value> = clients
+        .map(|contender| client(compared, contender))
         .collect();
     object!({ "workload": compared.workload.name(), "clients": clients })
+}
+
+fn client(compared: &Compared, contender: Contender) -> Value {
+    let mut told = object!({
+        "client": contender.name(),
+        "rounds": compared.samples.get(&contender),
+    });
+    for (name, figure) in FIGURES {
+        told[name] = object!(compared.median(contender, figure));
+    }
+    for (door, ours) in COMPARED_DOORS {
+        for (name, figure) in COMPARED {
+            let ratio = compared.ratio(ours, contender, figure);
+            told[format!("{name}_of_{door}_over_it")] = object!(ratio);
+        }
+    }
+    told
 }

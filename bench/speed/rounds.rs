@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::answer;
 use crate::arguments::Arguments;
+use crate::cores::{self, Cores};
 use crate::load::{Order, Sample};
+use crate::median::median;
 use crate::peers::{Contender, Target};
 use crate::screen::Screen;
 use crate::servers::Servers;
 use crate::support::waiting::Result;
+use crate::turns::turn;
 use crate::workload::Workload;
 
 /// What a workload gave.
@@ -27,7 +30,7 @@ impl Compared {
         contender: Contender,
         figure: impl Fn(&Sample) -> f64,
     ) -> Option<f64> {
-        median(self.samples.get(&contender)?.iter().map(figure).collect())
+        median(self.samples.get(&contender)?.iter().map(figure))
     }
 
     /// The median of the rounds' ratios of a figure, ours to theirs.
@@ -42,21 +45,7 @@ impl Compared {
             .get(&ours)?
             .iter()
             .zip(self.samples.get(&theirs)?);
-        median(
-            pairs
-                .map(|(our, their)| figure(our) / figure(their))
-                .collect(),
-        )
-    }
-}
-
-fn median(mut figures: Vec<f64>) -> Option<f64> {
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.len() {
-        0 => None,
-        even if even % 2 == 0 => Some((figures[middle - 1] + figures[middle]) / 2.0),
-        _ => Some(figures[middle]),
+        median(pairs.map(|(our, their)| figure(our) / figure(their)))
     }
 }
 
@@ -66,6 +55,7 @@ fn median(mut figures: Vec<f64>) -> Option<f64> {
 /// everlink failed. What others cannot do is noted.
 pub(crate) fn run(
     servers: &Servers,
+    cores: &Cores,
     workloads: &[Workload],
     arguments: &Arguments,
     screen: &Screen,
@@ -77,9 +67,15 @@ pub(crate) fn run(
             samples: BTreeMap::new(),
             failed: BTreeMap::new(),
         };
-        let mut contenders = Contender::of(workload);
+        let contenders = Contender::of(workload);
+        let (client, server) = cores.of(workload);
+        let pids = servers.pids(workload.cluster)?;
+        cores::keep(&pids, server)?;
         for round in 0..arguments.rounds {
-            for contender in &contenders {
+            for contender in turn(&contenders, round) {
+                if compared.failed.contains_key(&contender) {
+                    continue;
+                }
                 screen.progress(format!(
                     "workload {} of {}: {}; round {} of {}: {}",
                     number + 1,
@@ -90,30 +86,29 @@ pub(crate) fn run(
                     contender.name()
                 ));
                 let order = Order {
-                    contender: *contender,
+                    contender,
                     workload: *workload,
                     target: Target {
                         ports: servers.ports(workload.cluster),
                         cluster: workload.cluster,
+                        timeout: None,
                     },
-                    pids: servers.pids(workload.cluster)?,
-                    seconds: arguments.seconds,
+                    pids: pids.clone(),
+                    cores: client.to_vec(),
+                    seconds: workload.seconds(arguments.seconds),
                 };
                 match answer::ask::<Sample>("sample", &order) {
-                    Ok(sample) => compared.samples.entry(*contender).or_default().push(sample),
+                    Ok(sample) => compared.samples.entry(contender).or_default().push(sample),
                     Err(error) if contender.is_everlink() => {
                         let what = format!("{}, {}", contender.name(), workload.name());
                         return Err(error.while_doing(what));
                     }
                     Err(error) => {
-                        compared.samples.remove(contender);
-                        compared.failed.insert(*contender, error.to_string());
+                        compared.samples.remove(&contender);
+                        compared.failed.insert(contender, error.to_string());
                     }
                 }
             }
-            contenders.retain(|contender| !compared.failed.contains_key(contender));
-            // Nobody always runs after the same neighbour.
-            contenders.rotate_left(1);
         }
         let name = workload.name();
         let done = compared.median(Contender::EverlinkClient, |sample| sample.per_second);
@@ -121,16 +116,4 @@ pub(crate) fn run(
         all.push(compared);
     }
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
-        assert_eq!(median(vec![4.0, 1.0, 3.0]), Some(3.0));
-        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(2.5));
-        assert_eq!(median(Vec::new()), None);
-    }
 }

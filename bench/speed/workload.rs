@@ -65,6 +65,15 @@ impl Call {
 }
 
 impl Workload {
+    /// How long a run is measured if `usual` is enough for most: a call that takes half a second
+    /// must be seen several times.
+    pub(crate) fn seconds(&self, usual: f64) -> f64 {
+        match self.call {
+            Call::Range(1_000_000..) => usual.max(3.0),
+            _ => usual,
+        }
+    }
+
     pub(crate) fn name(&self) -> String {
         let call = match self.call {
             Call::Get(size) => format!("GET{}", bytes(size)),

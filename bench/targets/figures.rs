@@ -14,6 +14,12 @@ const PEERS: [&str; 5] = [
     "rustis",
 ];
 
+/// What a run in full has at least, as `make bench` and `make bench-recovery` have by default: where
+/// it stands in their JSON, and how much. Less is no answer.
+type AtLeast = [(&'static str, f64)];
+const SPEED: &AtLeast = &[("/manner/rounds", 5.0), ("/manner/seconds", 0.5)];
+const RECOVERY: &AtLeast = &[("/rounds", 3.0)];
+
 /// What is null was not measured.
 pub(crate) struct Figures {
     pub(crate) speed: Value,
@@ -41,13 +47,13 @@ impl Worst {
 
 impl Figures {
     pub(crate) fn read(folder: &str) -> Self {
-        let file = |name: &str| {
+        let file = |name: &str| -> Value {
             let text = fs::read_to_string(Path::new(folder).join(name)).unwrap_or_default();
             serde_json::from_str(&text).unwrap_or_default()
         };
         Self {
-            speed: file("bench.json"),
-            recovery: file("bench-recovery.json"),
+            speed: in_full(file("bench.json"), SPEED),
+            recovery: in_full(file("bench-recovery.json"), RECOVERY),
             scale: file("bench-scale.json"),
             instructions: file("bench-instructions.json"),
         }
@@ -94,6 +100,19 @@ impl Figures {
     }
 }
 
+/// Null instead of a shorter run.
+fn in_full(figures: Value, least: &AtLeast) -> Value {
+    let reaches = |(place, least): &(&str, f64)| {
+        let figure = figures.pointer(place).and_then(Value::as_f64);
+        figure.is_some_and(|figure| figure >= *least)
+    };
+    if least.iter().all(reaches) {
+        figures
+    } else {
+        Value::Null
+    }
+}
+
 fn found<'a>(list: &'a Value, key: &str, name: &str) -> Option<&'a Value> {
     list.as_array()?.iter().find(|item| item[key] == name)
 }
@@ -103,6 +122,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_run_that_was_cut_short_answers_nothing() {
+        let run = |rounds, seconds| {
+            let figures = json!({ "manner": { "rounds": rounds, "seconds": seconds } });
+            in_full(figures, SPEED) != Value::Null
+        };
+        assert!(run(5, 0.5) && run(7, 1.0));
+        assert!(!run(2, 0.5) && !run(5, 0.3));
+        assert_eq!(in_full(json!({}), RECOVERY), Value::Null);
+    }
 
     #[test]
     fn the_best_peer_is_the_one_with_the_worst_ratio() {

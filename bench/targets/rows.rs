@@ -74,7 +74,7 @@ fn of_instructions(figures: &Figures) -> Vec<Row> {
     let cluster = cluster.map(|(cluster, one)| cluster / one);
     vec![
         row(
-            "instructions per GET, 64 tasks, `Client` (best peer 5,207)",
+            "instructions per GET, 64 tasks, `Client`",
             door("client"),
             AtMost(3_000.0),
             "",
@@ -321,7 +321,7 @@ fn of_recovery(figures: &Figures) -> Vec<Row> {
     let stalls: Option<Vec<f64>> = stalls.into_iter().collect();
     vec![
         row(
-            "restart: first success after the server listens (best peer 127 ms)",
+            "restart: first success after the server listens",
             restarts("first_success_ms"),
             AtMost(120.0),
             " ms",

@@ -6,9 +6,9 @@ use everlink::redis::Slot;
 use tokio::time::sleep;
 
 use super::{millis, settled};
-use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
+use crate::peers::{Contender, Target};
 use crate::subject::{Stream, Work};
 use crate::support::redis_cluster::{RedisCluster, SLOTS};
 use crate::support::redis_server::RedisServer;

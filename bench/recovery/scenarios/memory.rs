@@ -4,9 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use crate::child::Child;
-use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
+use crate::peers::{Contender, Target};
 use crate::subject::{Order, Work};
 use crate::support::redis_server::RedisServer;
 use crate::support::waiting::{Failure, Result};
@@ -25,7 +25,7 @@ pub(super) async fn run(
         bytes: 1_024,
     };
     let target = Target {
-        timeout: TIMEOUT,
+        timeout: Some(TIMEOUT),
         ..target
     };
     let mut child = Child::start(&Order {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::child::Child;
-use crate::clients::{Contender, Target};
 use crate::figures::Sample;
+use crate::peers::{Contender, Target};
 use crate::stage::Stage;
 use crate::subject::{Order, Work};
 use crate::support::waiting::Result;
@@ -37,8 +37,8 @@ pub(crate) enum Scenario {
 /// A figure of a scenario: its name in JSON, and over the column of a table.
 pub(crate) type Column = (&'static str, &'static str);
 
-/// As long as everlink's default, and the same for all.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for all, and twice as long as the longest outage: a call that fails was given up.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Scenario {
     /// All that are wanted.
@@ -132,7 +132,7 @@ impl Scenario {
         let target = Target {
             ports: stage.ports(),
             cluster: self.in_cluster(),
-            timeout: TIMEOUT,
+            timeout: Some(TIMEOUT),
         };
         match self {
             Self::Restart(outage) => restart::run(stage.one()?, contender, target, outage).await,

@@ -7,9 +7,9 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::{millis, settled};
-use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
+use crate::peers::{Contender, Target};
 use crate::subject::{Stream, Work};
 use crate::support::redis_server::RedisServer;
 use crate::support::waiting::Result;
@@ -32,16 +32,20 @@ pub(super) async fn run(
     let killed = now();
     server.kill9().await?;
     child.watch(outage.saturating_sub(now() - killed)).await;
+    // Nobody has answered a call since the server's death; what it had answered before may have
+    // been read after it.
+    let starting = now();
     // The empty server can serve as soon as it listens.
     let (restarted, listening) = tokio::join!(server.restart(), first_accept(server.port()));
     restarted?;
-    let came_back = |record: &crate::record::Record| record.first_success(0, killed).is_some();
+    let came_back = |record: &crate::record::Record| record.first_success(0, starting).is_some();
     child.watch_until(LIMIT, came_back).await;
     child.watch(Duration::from_millis(500)).await;
     let (record, _) = child.finish().await;
     let mut sample = Sample::from([("longest_call_ms", millis(record.longest(0)))]);
     sample.failures(record.failures(0, killed));
-    if let Some(success) = record.first_success(0, killed) {
+    if let Some(success) = record.first_success(0, starting) {
+        // Zero: before this program's own look, a millisecond after the one before.
         let late = success.saturating_sub(listening);
         sample.set("first_success_ms", millis(late));
     }

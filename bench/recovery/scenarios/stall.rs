@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::failover::keys;
 use super::{millis, settled};
-use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
+use crate::peers::{Contender, Target};
 use crate::subject::{Stream, Work};
 use crate::support::redis_cluster::{RedisCluster, SLOTS};
 use crate::support::waiting::Result;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::child::Child;
-use crate::clients::{Contender, Target};
 use crate::clock::now;
 use crate::figures::Sample;
+use crate::peers::{Contender, Target};
 use crate::subject::{Order, Work};
 use crate::support::redis_server::RedisServer;
 use crate::support::waiting::{Failure, Result};

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use everlink::redis::resp::{Decoder, Reply, ReplyLimits};
 use everlink::redis::{Config, Value, cmd};
 
-use super::{median, opened};
+use super::{middle, opened};
 use crate::failure;
 use crate::gauge::Gauge;
 use crate::support::waiting::{Failure, Result};
@@ -44,11 +44,11 @@ pub(super) async fn measure(elements: usize, port: u16) -> Result<Line> {
         working.push(round.cpu_ms());
     }
     let most = began.most_heap();
-    let plain = median(decoded(elements)?);
-    let working = median(working);
+    let plain = middle(decoded(elements)?);
+    let working = middle(working);
     Ok(Line::default()
         .with("elements", elements as f64)
-        .with("ms", median(taking))
+        .with("ms", middle(taking))
         .with("CPU, ms", working)
         .with("CPU per element, ns", working * 1e6 / elements as f64)
         .with("plain decoder, ms", plain)

@@ -10,7 +10,7 @@ use everlink::redis::config::ClusterSettings;
 use everlink::redis::resp::{Decoder, Reply, ReplyLimits};
 use everlink::redis::{Config, Value};
 
-use super::{median, opened};
+use super::{middle, opened};
 use crate::failure;
 use crate::fleet::{Fleet, Order, Told};
 use crate::gauge::Gauge;
@@ -57,9 +57,9 @@ pub(super) async fn measure(nodes: usize) -> Result<Line> {
             "replies, KiB",
             (told.slots.len() + told.nodes.len()) as f64 / 1_024.0,
         )
-        .with("decode, ms", median(decoding))
-        .with("understand, ms", median(building))
-        .with("map, ms", median(mapping))
+        .with("decode, ms", middle(decoding))
+        .with("understand, ms", middle(building))
+        .with("map, ms", middle(mapping))
         .with("allocated, KiB", allocated as f64 / 1_024.0)
         .with("map on the heap, KiB", kept / 1_024.0)
         .with("ready after, s", client.ready_s)

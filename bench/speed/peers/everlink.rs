@@ -1,10 +1,10 @@
 //! everlink, through both doors.
 
-use std::time::Duration;
-
-use everlink::redis::{AnyRouter, Client, Command, Config, Pipeline, Replies, Value, cmd, pipe};
+use bytes::Bytes;
+use everlink::redis::{AnyRouter, Client, Command, FromValue, Pipeline, Replies, Value, cmd, pipe};
 
 use super::{Peer, Target};
+use crate::clients::everlink::{open, ready};
 use crate::failure;
 use crate::support::waiting::Result;
 use crate::workload::Call;
@@ -16,28 +16,6 @@ pub(crate) struct ThroughClient(Client);
 /// Messages to the router.
 #[derive(Clone)]
 pub(crate) struct ThroughRouter(AnyRouter);
-
-async fn open(target: &Target) -> Result<Client> {
-    let hosts: Vec<_> = (target.ports.iter())
-        .map(|port| format!("127.0.0.1:{port}"))
-        .collect();
-    let scheme = if target.cluster {
-        "redis-cluster"
-    } else {
-        "redis"
-    };
-    let config = Config::from_url(&format!("{scheme}://{}", hosts.join(",")));
-    let config = config
-        .map_err(failure)?
-        .command_timeout(Duration::from_secs(30));
-    ready(Client::open(config).await.map_err(failure)?).await
-}
-
-async fn ready(client: Client) -> Result<Client> {
-    let ready = client.ready(Duration::from_secs(10)).await;
-    ready.map_err(failure)?;
-    Ok(client)
-}
 
 impl ThroughClient {
     /// The same client with connections of this thread's own.
@@ -65,26 +43,17 @@ fn pipeline(call: Call, key: &str) -> Option<Pipeline> {
     Some((0..count).fold(pipe(), |pipe, _| pipe.push(cmd("GET").arg(key))))
 }
 
-/// Others are asked for values of a type; here it is looked at.
-fn size(call: Call, value: &Value) -> Result<usize> {
-    match (call, value) {
-        (Call::Get(_) | Call::Pipeline(_), Value::Bulk(bytes)) => Ok(bytes.len()),
-        (Call::Range(_), Value::Array(items)) => Ok(items.len()),
-        (Call::Set(_), Value::Simple(_)) | (Call::Incr, Value::Int(1..)) => Ok(0),
-        _ => Err(failure("an answer of another kind")),
-    }
+/// As a value of a type, which is what others are asked for.
+fn typed<T: FromValue>(value: Value) -> Result<T> {
+    T::from_value(value).map_err(failure)
 }
 
-/// Looks at each, as others do when they give a list of values.
 fn values(replies: Replies) -> Result<usize> {
-    let mut count = 0;
-    for reply in replies {
-        match reply.map_err(failure)? {
-            Value::Bulk(_) => count += 1,
-            _ => return Err(failure("an answer of another kind")),
-        }
-    }
-    Ok(count)
+    let values = replies
+        .into_iter()
+        .map(|reply| typed(reply.map_err(failure)?));
+    let values: Vec<Bytes> = values.collect::<Result<_>>()?;
+    Ok(values.len())
 }
 
 impl Peer for ThroughClient {
@@ -97,8 +66,25 @@ impl Peer for ThroughClient {
             let replies = self.0.pipeline(pipeline).await;
             return values(replies);
         }
-        let answer = self.0.call(command(call, key, value)).await;
-        size(call, &answer.map_err(failure)?)
+        let command = command(call, key, value);
+        match call {
+            Call::Get(_) | Call::Pipeline(_) => {
+                let value: Bytes = self.0.query(command).await.map_err(failure)?;
+                Ok(value.len())
+            }
+            Call::Set(_) => {
+                self.0.query::<()>(command).await.map_err(failure)?;
+                Ok(0)
+            }
+            Call::Incr => {
+                self.0.query::<i64>(command).await.map_err(failure)?;
+                Ok(0)
+            }
+            Call::Range(_) => {
+                let values: Vec<Bytes> = self.0.query(command).await.map_err(failure)?;
+                Ok(values.len())
+            }
+        }
     }
 }
 
@@ -123,6 +109,12 @@ impl Peer for ThroughRouter {
             AnyRouter::Cluster(router) => router.send(command).await,
             _ => return Err(failure("a router of another kind")),
         };
-        size(call, &answer.map_err(failure)?.map_err(failure)?)
+        let value = answer.map_err(failure)?.map_err(failure)?;
+        match call {
+            Call::Get(_) | Call::Pipeline(_) => Ok(typed::<Bytes>(value)?.len()),
+            Call::Set(_) => typed::<()>(value).map(|()| 0),
+            Call::Incr => typed::<i64>(value).map(|_| 0),
+            Call::Range(_) => Ok(typed::<Vec<Bytes>>(value)?.len()),
+        }
     }
 }

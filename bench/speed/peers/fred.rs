@@ -1,11 +1,11 @@
 //! fred.
 
 use fred::clients::Client;
-use fred::interfaces::{ClientLike, KeysInterface, ListInterface};
-use fred::types::config::{Config, Server, ServerConfig};
-use fred::types::{Builder, Value};
+use fred::interfaces::{KeysInterface, ListInterface};
+use fred::types::Value;
 
 use super::{Peer, Target};
+use crate::clients::fred::open;
 use crate::failure;
 use crate::support::waiting::Result;
 use crate::workload::Call;
@@ -15,23 +15,7 @@ pub(crate) struct Fred(Client);
 
 impl Peer for Fred {
     async fn connect(target: &Target) -> Result<Self> {
-        let server = |port: &u16| Server::new("127.0.0.1", *port);
-        let config = Config {
-            server: if target.cluster {
-                ServerConfig::Clustered {
-                    hosts: target.ports.iter().map(server).collect(),
-                    policy: Default::default(),
-                }
-            } else {
-                ServerConfig::Centralized {
-                    server: server(&target.ports[0]),
-                }
-            },
-            ..Config::default()
-        };
-        let client = Builder::from_config(config).build().map_err(failure)?;
-        client.init().await.map_err(failure)?;
-        Ok(Self(client))
+        open(target).await.map(Self)
     }
 
     async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {

@@ -16,17 +16,10 @@ pub(crate) use redis_benchmark::benchmark;
 pub(crate) use redis_rs::{Cluster, Manager, Multiplexed};
 pub(crate) use rustis::Rustis;
 
+pub(crate) use crate::clients::Target;
 use crate::stage::Threads;
 use crate::support::waiting::Result;
 use crate::workload::{Call, Workload};
-
-/// Where the servers are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Target {
-    /// Of one server, or of the nodes of a cluster.
-    pub(crate) ports: Vec<u16>,
-    pub(crate) cluster: bool,
-}
 
 /// A client as its users use it: cloned for each task.
 pub(crate) trait Peer: Clone + Send + Sync + 'static {

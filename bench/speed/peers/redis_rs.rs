@@ -1,10 +1,10 @@
 //! The crate `redis`: its multiplexed connection, its connection manager, its cluster client.
 
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
-use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 
 use super::{Peer, Target};
+use crate::clients::redis_rs as clients;
 use crate::failure;
 use crate::support::waiting::Result;
 use crate::workload::Call;
@@ -18,10 +18,6 @@ pub(crate) struct Manager(ConnectionManager);
 #[derive(Clone)]
 pub(crate) struct Cluster(ClusterConnection);
 
-fn client(target: &Target) -> Result<redis::Client> {
-    redis::Client::open(format!("redis://127.0.0.1:{}", target.ports[0])).map_err(failure)
-}
-
 async fn ask(
     connection: &mut impl ConnectionLike,
     call: Call,
@@ -30,18 +26,19 @@ async fn ask(
 ) -> Result<usize> {
     match call {
         Call::Get(_) => {
-            let command = redis::cmd("GET").arg(key).to_owned();
-            let value: bytes::Bytes = command.query_async(connection).await.map_err(failure)?;
+            let value = redis::cmd("GET").arg(key).query_async(connection).await;
+            let value: bytes::Bytes = value.map_err(failure)?;
             Ok(value.len())
         }
         Call::Set(_) => {
-            let command = redis::cmd("SET").arg(key).arg(value).to_owned();
-            command.exec_async(connection).await.map_err(failure)?;
+            let mut set = redis::cmd("SET");
+            let set = set.arg(key).arg(value).exec_async(connection);
+            set.await.map_err(failure)?;
             Ok(0)
         }
         Call::Incr => {
-            let command = redis::cmd("INCR").arg(key).to_owned();
-            let _: i64 = command.query_async(connection).await.map_err(failure)?;
+            let value = redis::cmd("INCR").arg(key).query_async(connection).await;
+            let _: i64 = value.map_err(failure)?;
             Ok(0)
         }
         Call::Pipeline(count) => {
@@ -53,9 +50,9 @@ async fn ask(
             Ok(values.len())
         }
         Call::Range(_) => {
-            let command = redis::cmd("LRANGE").arg(key).arg(0).arg(-1).to_owned();
-            let values: Vec<bytes::Bytes> =
-                command.query_async(connection).await.map_err(failure)?;
+            let mut range = redis::cmd("LRANGE");
+            let values = range.arg(key).arg(0).arg(-1).query_async(connection).await;
+            let values: Vec<bytes::Bytes> = values.map_err(failure)?;
             Ok(values.len())
         }
     }
@@ -63,12 +60,7 @@ async fn ask(
 
 impl Peer for Multiplexed {
     async fn connect(target: &Target) -> Result<Self> {
-        // Its own default of half a second is too short for a million elements.
-        let config = redis::AsyncConnectionConfig::new()
-            .set_response_timeout(Some(std::time::Duration::from_secs(30)));
-        let client = client(target)?;
-        let connection = client.get_multiplexed_async_connection_with_config(&config);
-        connection.await.map(Self).map_err(failure)
+        clients::multiplexed(target).await.map(Self)
     }
 
     async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
@@ -78,11 +70,7 @@ impl Peer for Multiplexed {
 
 impl Peer for Manager {
     async fn connect(target: &Target) -> Result<Self> {
-        let config = redis::aio::ConnectionManagerConfig::new()
-            .set_response_timeout(Some(std::time::Duration::from_secs(30)));
-        let client = client(target)?;
-        let connection = client.get_connection_manager_with_config(config);
-        connection.await.map(Self).map_err(failure)
+        clients::manager(target).await.map(Self)
     }
 
     async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
@@ -92,12 +80,7 @@ impl Peer for Manager {
 
 impl Peer for Cluster {
     async fn connect(target: &Target) -> Result<Self> {
-        let nodes: Vec<_> = (target.ports.iter())
-            .map(|port| format!("redis://127.0.0.1:{port}"))
-            .collect();
-        let client = ClusterClient::new(nodes).map_err(failure)?;
-        let connection = client.get_async_connection().await;
-        connection.map(Self).map_err(failure)
+        clients::cluster(target).await.map(Self)
     }
 
     async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {

@@ -5,6 +5,7 @@ use rustis::commands::{ListCommands, StringCommands};
 use rustis::resp::BulkString;
 
 use super::{Peer, Target};
+use crate::clients::rustis::open;
 use crate::failure;
 use crate::support::waiting::Result;
 use crate::workload::Call;
@@ -14,16 +15,7 @@ pub(crate) struct Rustis(Client);
 
 impl Peer for Rustis {
     async fn connect(target: &Target) -> Result<Self> {
-        let hosts: Vec<_> = (target.ports.iter())
-            .map(|port| format!("127.0.0.1:{port}"))
-            .collect();
-        let scheme = if target.cluster {
-            "redis+cluster"
-        } else {
-            "redis"
-        };
-        let url = format!("{scheme}://{}", hosts.join(","));
-        Client::connect(url).await.map(Self).map_err(failure)
+        open(target).await.map(Self)
     }
 
     async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {

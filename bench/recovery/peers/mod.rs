@@ -1,8 +1,7 @@
-//! Every client behind one trait: [`Client`]; and who takes part: [`Contender`].
+//! Every client behind one trait: [`Peer`]; and who takes part: [`Contender`].
 //!
-//! Each is set up as its documentation says for a service that must go on: it reconnects without
-//! end where it can be told to, a `SET` may be sent again where that can be said of a command, and a
-//! call has the same time-out with all of them. Everything else is left at its default.
+//! A `SET` may be sent again where that can be said of a command, and a call has the same time-out
+//! with all of them.
 
 mod everlink;
 mod fred;
@@ -10,7 +9,6 @@ mod redis_rs;
 mod rustis;
 
 use std::future::Future;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,28 +17,11 @@ pub(crate) use fred::Fred;
 pub(crate) use redis_rs::{Cluster, Manager};
 pub(crate) use rustis::Rustis;
 
+pub(crate) use crate::clients::Target;
 use crate::support::waiting::Result;
 
-/// Where the servers are, and how long a call may take.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Target {
-    /// Of one server, or of the nodes of a cluster.
-    pub(crate) ports: Vec<u16>,
-    pub(crate) cluster: bool,
-    pub(crate) timeout: Duration,
-}
-
-impl Target {
-    fn hosts(&self) -> String {
-        let hosts: Vec<_> = (self.ports.iter())
-            .map(|port| format!("127.0.0.1:{port}"))
-            .collect();
-        hosts.join(",")
-    }
-}
-
 /// A client as its users use it: cloned for each call.
-pub(crate) trait Client: Clone + Send + Sync + 'static {
+pub(crate) trait Peer: Clone + Send + Sync + 'static {
     /// # Errors
     /// It does not connect.
     fn connect(target: &Target) -> impl Future<Output = Result<Self>>;
