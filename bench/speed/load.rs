@@ -45,6 +45,8 @@ pub(crate) struct Sample {
     pub(crate) p99_us: f64,
     /// CPU of the client and its callers, for each command.
     pub(crate) cpu_us: f64,
+    /// How much of that the kernel worked: for sockets, nearly all of it.
+    pub(crate) in_kernel: f64,
     /// How much of its time the server worked; of all servers together in a cluster.
     pub(crate) server_busy: f64,
 }
@@ -164,6 +166,7 @@ struct Tally {
     latencies: Histogram,
     elapsed: Duration,
     cpu: Duration,
+    in_kernel: Duration,
     server_busy: f64,
 }
 
@@ -210,6 +213,7 @@ fn together(order: &Order, tallies: &[Tally]) -> Sample {
         p99_us: latencies.quantile_us(0.99),
         cpu_us: seen.cpu.as_secs_f64() * 1e6
             / (calls.max(1) as f64 * order.workload.commands_per_call()),
+        in_kernel: seen.in_kernel.as_secs_f64() / seen.cpu.as_secs_f64(),
         server_busy: seen.server_busy,
     }
 }
@@ -245,10 +249,11 @@ where
     // The callers of this thread stand still for a moment; the others are not measured yet.
     share.gate.warm.wait();
     share.gate.measuring.store(true, Ordering::Relaxed);
-    let (began, cpu, seen) = (Instant::now(), usage::own(), Seen::now(&order.pids));
+    let (began, seen) = (Instant::now(), Seen::now(&order.pids));
+    let (cpu, in_kernel) = (usage::own(), usage::own_in_kernel());
     // The time over which calls are counted.
     tokio::time::sleep(time).await;
-    let cpu = usage::own() - cpu;
+    let (cpu, in_kernel) = (usage::own() - cpu, usage::own_in_kernel() - in_kernel);
     let elapsed = began.elapsed();
     let server_busy = seen.busy_since(&order.pids, elapsed);
     share.gate.over.store(true, Ordering::Relaxed);
@@ -262,6 +267,7 @@ where
         latencies,
         elapsed,
         cpu,
+        in_kernel,
         server_busy,
     })
 }

@@ -29,11 +29,12 @@ const PEERS: [(&str, &[Contender]); 5] = [
 ];
 
 /// In what order JSON names them: figures, and of which doors their ratios to the others are told.
-const FIGURES: [(&str, Figure); 5] = [
+const FIGURES: [(&str, Figure); 6] = [
     ("per_second", per_second),
     ("p50_us", |sample| sample.p50_us),
     ("p99_us", |sample| sample.p99_us),
     ("cpu_us_per_command", |sample| sample.cpu_us),
+    ("in_kernel", |sample| sample.in_kernel),
     ("server_busy", |sample| sample.server_busy),
 ];
 const COMPARED: [(&str, Figure); 3] = [
@@ -95,11 +96,13 @@ impl fmt::Display for Manner {
 /// each peer; then everybody's throughput and CPU.
 pub(crate) fn table(manner: &Manner, all: &[Compared]) -> String {
     let mut text = format!("{manner}.\n\n");
-    text.push_str("| workload | door | ops/s | p50 µs | p99 µs | CPU µs | server busy |");
+    text.push_str(
+        "| workload | door | ops/s | p50 µs | p99 µs | CPU µs | in the kernel | server busy |",
+    );
     for (name, _) in PEERS {
         let _ = write!(text, " × {name} |");
     }
-    text.push_str("\n| --- | --- | --: | --: | --: | --: | --: |");
+    text.push_str("\n| --- | --- | --: | --: | --: | --: | --: | --: |");
     text.push_str(&" --: |".repeat(PEERS.len()));
     text.push('\n');
     for compared in all {
@@ -146,12 +149,13 @@ fn line(text: &mut String, compared: &Compared, door: Contender) {
     let name = door.name().trim_start_matches("everlink ");
     let _ = write!(
         text,
-        "| {} | {name} | {:.0} | {} | {} | {} | {:.0} % |",
+        "| {} | {name} | {:.0} | {} | {} | {} | {:.0} % | {:.0} % |",
         compared.workload.name(),
         figure(per_second),
         short(figure(|sample| sample.p50_us)),
         short(figure(|sample| sample.p99_us)),
         short(figure(|sample| sample.cpu_us)),
+        figure(|sample| sample.in_kernel) * 100.0,
         figure(|sample| sample.server_busy) * 100.0,
     );
     for (_, forms) in PEERS {

@@ -43,12 +43,14 @@ pub(crate) fn benchmark(
     let before = usage::children();
     let began = Instant::now();
     let told = run(target, workload, wanted.max(least))?;
-    let cpu = usage::children() - before;
+    let after = usage::children();
+    let (cpu, in_kernel) = (after.0 - before.0, after.1 - before.1);
     Ok(Sample {
         per_second: told.per_second / workload.commands_per_call(),
         p50_us: told.p50_ms * 1_000.0,
         p99_us: told.p99_ms * 1_000.0,
         cpu_us: cpu.as_secs_f64() * 1e6 / told.calls as f64,
+        in_kernel: in_kernel.as_secs_f64() / cpu.as_secs_f64(),
         server_busy: seen.busy_since(servers, began.elapsed()),
     })
 }
