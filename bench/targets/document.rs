@@ -1,4 +1,4 @@
-//! The table, and where it stands: [`table`], [`write`].
+//! The table of targets, and where tables stand: [`table`], [`write`].
 
 use std::fmt::Write as _;
 use std::{fs, io};
@@ -8,9 +8,24 @@ use crate::rows::Row;
 /// From the folder of the project.
 pub(crate) const PATH: &str = "docs/performance.md";
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
-/// The table stands between these lines.
-const BEGIN: &str = "<!-- targets: written by `make bench-targets ARGS=--write` -->\n";
-const END: &str = "<!-- end of targets -->\n";
+
+/// A table stands between two lines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    Targets,
+    Beside,
+}
+
+impl Place {
+    fn lines(self) -> (String, String) {
+        let name = match self {
+            Self::Targets => "targets",
+            Self::Beside => "beside other clients",
+        };
+        let begin = format!("<!-- {name}: written by `make bench-targets ARGS=--write` -->\n");
+        (begin, format!("<!-- end of {name} -->\n"))
+    }
+}
 
 /// As Markdown.
 pub(crate) fn table(rows: &[Row]) -> String {
@@ -43,21 +58,24 @@ fn short(figure: f64) -> String {
     }
 }
 
-/// Puts the table where the last one stood.
+/// Puts tables where the last ones stood. One that is empty leaves that.
 ///
 /// # Errors
-/// The document cannot be read or written, or has no place for it.
-pub(crate) fn write(table: &str) -> io::Result<()> {
-    let text = fs::read_to_string(FILE)?;
-    let replaced = replaced(&text, table);
-    let replaced = replaced.ok_or_else(|| io::Error::other("it has no place for the targets"))?;
-    fs::write(FILE, replaced)
+/// The document cannot be read or written, or has no place for one of them.
+pub(crate) fn write(tables: &[(Place, &str)]) -> io::Result<()> {
+    let mut text = fs::read_to_string(FILE)?;
+    for (place, table) in tables.iter().filter(|(_, table)| !table.is_empty()) {
+        let missing = || io::Error::other(format!("it has no place for {place:?}"));
+        text = replaced(&text, *place, table).ok_or_else(missing)?;
+    }
+    fs::write(FILE, text)
 }
 
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+fn replaced(text: &str, place: Place, table: &str) -> Option<String> {
+    let (begin, end) = place.lines();
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{table}\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -66,9 +84,10 @@ mod tests {
 
     #[test]
     fn the_table_replaces_the_one_before_and_nothing_else() {
-        let document = |table: &str| format!("before\n{BEGIN}\n{table}\n{END}after\n");
-        let new = replaced(&document("old\n"), "new\n");
+        let (begin, end) = Place::Beside.lines();
+        let document = |table: &str| format!("before\n{begin}\n{table}\n{end}after\n");
+        let new = replaced(&document("old\n"), Place::Beside, "new\n");
         assert_eq!(new, Some(document("new\n")));
-        assert_eq!(replaced("no place", "new"), None);
+        assert_eq!(replaced(&document("old\n"), Place::Targets, "new\n"), None);
     }
 }

@@ -5,6 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
+/// everlink's doors, as `make bench` names them.
+pub(crate) const CLIENT: &str = "everlink Client";
+pub(crate) const ROUTER: &str = "everlink router.send";
+pub(crate) const HERE: &str = "everlink Client::here";
+/// The median of the rounds' ratios: `Client` to another.
+pub(crate) const BY_CLIENT: &str = "throughput_of_client_door_over_it";
+pub(crate) const CPU_BY_CLIENT: &str = "cpu_of_client_door_over_it";
+
 /// The other Rust clients, as `make bench` names them.
 const PEERS: [&str; 5] = [
     "redis-rs",
@@ -71,10 +79,11 @@ impl Figures {
         worst.of(ratios)
     }
 
-    /// The most of a figure that one of the other Rust clients reached.
-    pub(crate) fn most_of_peers(&self, workload: &str, figure: &str) -> Option<f64> {
-        let figures = (PEERS.iter()).filter_map(|peer| self.of_client(workload, peer, figure));
-        Worst::Most.of(figures)
+    /// The other Rust client that has the most of a figure, and how much.
+    pub(crate) fn best_peer(&self, workload: &str, figure: &str) -> Option<(&'static str, f64)> {
+        let of = |peer| Some((peer, self.of_client(workload, peer, figure)?));
+        let figures = PEERS.into_iter().filter_map(of);
+        figures.max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     /// everlink's median of a figure in a scenario. None also if it was never reached.
@@ -111,6 +120,12 @@ fn in_full(figures: Value, least: &AtLeast) -> Value {
     } else {
         Value::Null
     }
+}
+
+/// In the order in which they were measured.
+pub(crate) fn workload_names(speed: &Value) -> impl Iterator<Item = &str> {
+    let workloads = speed["workloads"].as_array().into_iter().flatten();
+    workloads.filter_map(|workload| workload["workload"].as_str())
 }
 
 fn found<'a>(list: &'a Value, key: &str, name: &str) -> Option<&'a Value> {
@@ -151,8 +166,8 @@ mod tests {
         let over = |worst| figures.over_best_peer("GET", "ratio", worst);
         assert_eq!(over(Worst::Least), Some(1.5));
         assert_eq!(over(Worst::Most), Some(3.0));
-        assert_eq!(figures.most_of_peers("GET", "ratio"), Some(3.0));
-        assert_eq!(figures.most_of_peers("GET", "other"), None);
+        assert_eq!(figures.best_peer("GET", "ratio"), Some(("fred", 3.0)));
+        assert_eq!(figures.best_peer("GET", "other"), None);
         assert_eq!(figures.over_best_peer("SET", "ratio", Worst::Least), None);
         assert_eq!(figures.of_recovery("failover", "gap"), None);
     }

@@ -2,7 +2,8 @@
 //!
 //! Run: `make bench-targets`. It runs all benchmarks, which takes an hour on a machine that does
 //! nothing else, keeps their figures in `bench/target/figures/`, and prints the table.
-//! `ARGS=--write` puts it into `docs/performance.md` instead.
+//! `ARGS=--write` puts it into `docs/performance.md` instead, and all workloads beside the other
+//! clients.
 //!
 //! Expect: a line for each target; "to be measured" where a benchmark was not run, or only in its
 //! quick form.
@@ -11,14 +12,17 @@
 //! | --- | --- |
 //! | `figures` | what the benchmarks left |
 //! | `rows` | the targets, and the figures that answer them |
-//! | `document` | the table, and where it stands |
+//! | `beside` | every workload beside the other clients |
+//! | `document` | the table of targets, and where tables stand |
 
+mod beside;
 mod document;
 mod figures;
 mod rows;
 
 use std::process::ExitCode;
 
+use document::Place;
 use figures::Figures;
 
 const HELP: &str = "\
@@ -27,7 +31,7 @@ Prints the targets and what `make bench-targets` measured.
 usage: targets FOLDER [--write]
 
   FOLDER   where the files are: bench.json, bench-recovery.json and so on
-  --write  put the table into docs/performance.md
+  --write  put the tables into docs/performance.md
   --help   this";
 
 fn main() -> ExitCode {
@@ -50,12 +54,14 @@ fn main() -> ExitCode {
         eprintln!("{HELP}");
         return ExitCode::from(2);
     };
-    let table = document::table(&rows::all(&Figures::read(&folder)));
+    let figures = Figures::read(&folder);
+    let table = document::table(&rows::all(&figures));
     if !write {
         print!("{table}");
         return ExitCode::SUCCESS;
     }
-    match document::write(&table) {
+    let beside = beside::table(&figures);
+    match document::write(&[(Place::Targets, &table), (Place::Beside, &beside)]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {error}", document::PATH);

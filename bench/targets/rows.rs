@@ -1,6 +1,6 @@
 //! The targets, and the figures that answer them: [`all`].
 
-use crate::figures::{Figures, Worst};
+use crate::figures::{BY_CLIENT, CLIENT, CPU_BY_CLIENT, Figures, HERE, Worst};
 
 /// A target.
 pub(crate) struct Row {
@@ -23,13 +23,9 @@ enum Target {
 
 use Target::{AtLeast, AtMost};
 
-const CLIENT: &str = "everlink Client";
-const HERE: &str = "everlink Client::here";
 const BENCHMARK: &str = "redis-benchmark";
-const BY_CLIENT: &str = "throughput_of_client_door_over_it";
 const BY_ROUTER: &str = "throughput_of_router_door_over_it";
 const BY_HERE: &str = "throughput_of_here_over_it";
-const CPU_BY_CLIENT: &str = "cpu_of_client_door_over_it";
 const CPU_BY_ROUTER: &str = "cpu_of_router_door_over_it";
 const P50_BY_CLIENT: &str = "p50_of_client_door_over_it";
 
@@ -133,7 +129,8 @@ fn of_speed(figures: &Figures) -> Vec<Row> {
     let over_pools = worst_of_both(&|tasks| {
         let here = figures.of_client(&arbiters(tasks), HERE, "per_second")?;
         let pool = format!("GET, {tasks} tasks, thread pool");
-        Some(here / figures.most_of_peers(&pool, "per_second")?)
+        let (_, most) = figures.best_peer(&pool, "per_second")?;
+        Some(here / most)
     });
     let over_arbiters =
         worst_of_both(&|tasks| figures.over_best_peer(&arbiters(tasks), BY_HERE, least));
