@@ -92,7 +92,8 @@ impl Backoff {
 
     /// What `delay` answers for the number of the attempt, from 1; bounded by cap and floor, and
     /// without jitter unless one is set. It must not block. It may be asked more than once for an
-    /// attempt, so it should depend on the number only. Cannot be written to a configuration.
+    /// attempt, so it should depend on the number only. If it panics, the delay is the cap. Cannot be written to a
+    /// configuration.
     pub fn custom(delay: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Self {
         Self::new(Growth::Custom(Custom(Arc::new(delay))), Jitter::None)
     }

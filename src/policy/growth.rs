@@ -1,6 +1,7 @@
 //! [`Growth`]: the delay an attempt would have before bounds and jitter.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,10 @@ impl Growth {
                 let seconds = base.as_secs_f64() * factor.powf(f64::from(grown));
                 Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
             }
-            Self::Custom(Custom(delay)) => delay(attempt),
+            // Foreign code: whoever asks for a delay keeps something alive.
+            Self::Custom(Custom(delay)) => {
+                catch_unwind(AssertUnwindSafe(|| delay(attempt))).unwrap_or(Duration::MAX)
+            }
         }
     }
 

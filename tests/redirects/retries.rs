@@ -385,3 +385,23 @@ async fn what_has_to_wait_for_the_budget_is_served_once_there_is_traffic_again()
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     Ok(())
 }
+
+#[actix::test]
+async fn a_pause_that_no_clock_can_tell_ends_its_call_and_nobody_elses() -> TestResult {
+    let script = Answers::new()
+        .on("GET", |_| loading())
+        .on("INCR", |_| one());
+    let node = FakeNode::start(script.script())?;
+    let forever = Backoff::fixed(Duration::MAX).expect("positive");
+    let panics = Backoff::custom(|_| panic!("a delay of its own"));
+    let application = Application::ready(standalone(node.port())).await?;
+    for backoff in [forever, panics] {
+        let policy = RetryPolicy::default().backoff(backoff);
+        let error = application.error(cmd("GET").arg("k").retry(policy)).await;
+        assert!(matches!(error.kind(), ErrorKind::Server(_)), "{error}");
+        assert_eq!(error.outcome(), Outcome::Refused);
+        let served: u32 = application.client.query(cmd("INCR").arg("n")).await?;
+        assert_eq!(served, 1);
+    }
+    Ok(())
+}

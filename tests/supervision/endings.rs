@@ -4,6 +4,7 @@ use actix::{Actor, Arbiter};
 use everlink::event::EventKind;
 use everlink::exit::{Cause, CauseKind};
 use everlink::link::{Start, Supervisor, Terminate};
+use everlink::policy::{Backoff, RestartPolicy};
 use everlink::registry::Snapshot;
 
 use super::scripted::{
@@ -168,5 +169,22 @@ fn the_end_of_its_arbiter_drops_the_socket_and_tells_the_end() {
             assert!(tokio::time::Instant::now() < deadline, "never forgotten");
             tokio::task::yield_now().await;
         }
+    });
+}
+
+#[test]
+fn a_delay_of_its_own_that_panics_is_the_longest_and_the_link_goes_on() {
+    in_virtual_time(async {
+        let mut settings = steady();
+        let panics = Backoff::custom(|_| panic!("a delay of its own"));
+        let panics = panics.capped(secs(7)).expect("positive");
+        settings.restart = RestartPolicy::default().with_backoff(panics);
+        let drops = Plan::up().then(secs(1), End::Exit(CauseKind::Closed));
+        let mut rig = Rig::of(Scripted::new([drops, Plan::up()]), settings);
+        rig.tells(&["connecting", "connected", "disconnected closed"])
+            .await;
+        // Counted from the end of a connection that was up.
+        rig.tells(&["reconnecting 2 7s closed", "connecting", "reconnected 1 7s"])
+            .await;
     });
 }

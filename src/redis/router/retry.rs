@@ -79,13 +79,14 @@ impl Core {
             let retry = request.retries.this_round;
             policy.backoff.delay(retry, Duration::ZERO, &mut self.rng)
         };
-        let due = now + pause;
-        if due >= bounced.request.deadline {
+        // A pause beyond what the clock can tell ends after every deadline.
+        let due = now.checked_add(pause);
+        let Some(due) = due.filter(|due| *due < bounced.request.deadline) else {
             // No time for another: what is known now is the answer.
             bounced.request.retries.all -= 1;
             bounced.answer();
             return;
-        }
+        };
         let endpoint = bounced.endpoint.clone();
         if !self.pay_for_retry(&endpoint, now) {
             let due = (now + self.longest_pause(&bounced.request)).min(bounced.request.deadline);
