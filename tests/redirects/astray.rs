@@ -64,6 +64,24 @@ async fn an_endless_ask_loop_ends_after_five_redirects() -> TestResult {
 }
 
 #[actix::test]
+async fn the_largest_bound_of_redirects_holds_as_well() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let settings = ClusterSettings::default().max_redirects(u8::MAX);
+    let application = Application::ready(cluster.config().cluster_settings(settings)).await?;
+    cluster.errs(0, format!("ASK {FOO} 127.0.0.1:{}", cluster.port(1)));
+    cluster.errs(1, format!("ASK {FOO} 127.0.0.1:{}", cluster.port(0)));
+    let error = application.error(cmd("GET").arg("foo")).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::Redirects { count: 255, .. }),
+        "{error:?}"
+    );
+    let asked = cluster.nodes.each_ref();
+    let asked = asked.map(|node| node.received_named("GET").len());
+    assert_eq!(asked.iter().sum::<usize>(), 256);
+    Ok(())
+}
+
+#[actix::test]
 async fn moved_to_itself_reconnects_once_and_heals() -> TestResult {
     let cluster = TwoNodes::start()?;
     let application = Application::ready(cluster.config()).await?;

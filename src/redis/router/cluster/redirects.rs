@@ -37,13 +37,13 @@ impl Cluster {
                 .fail(kind, Outcome::Refused, Some(&refused.endpoint));
             return;
         }
-        refused.request.redirects += 1;
-        // What counts from here on is how the next node stands.
-        refused.request.set_refusal(None);
-        if refused.request.redirects > core.config.cluster.max_redirects {
+        if refused.request.redirects >= core.config.cluster.max_redirects {
             give_up_redirects(refused);
             return;
         }
+        refused.request.redirects += 1;
+        // What counts from here on is how the next node stands.
+        refused.request.set_refusal(None);
         // It leaves again as every other node does, once no view has shown it for long enough.
         self.roster.learn(&target);
         match redirect.kind {
@@ -88,9 +88,8 @@ fn bring(core: &mut Core, target: &Endpoint, refused: Refused) {
 }
 
 fn give_up_redirects(refused: Refused) {
-    let count = refused.request.redirects - 1;
     let kind = ErrorKind::Redirects {
-        count,
+        count: refused.request.redirects,
         last: refused.error,
     };
     refused
