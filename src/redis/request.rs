@@ -228,7 +228,18 @@ impl Request {
     }
 
     /// The deadline passed while there was no connection, for this reason.
-    pub(crate) fn expire_unconnected(mut self, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
+    pub(crate) fn expire_unconnected(self, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
+        let kind = ErrorKind::Deadline(self.timeout);
+        self.give_up(kind, endpoint, reason);
+    }
+
+    /// Its client ends before it could be sent again.
+    pub(crate) fn stop(self) {
+        self.give_up(ErrorKind::Stopped, None, None);
+    }
+
+    /// It waited for a sending that does not come: why it was put off is its answer, else this.
+    fn give_up(mut self, kind: ErrorKind, endpoint: Option<&Endpoint>, reason: Option<Cause>) {
         // A sending that has no answer yet makes a refusal before it old news.
         let refusal = self.refusal.take().filter(|_| !self.perhaps_sent);
         if let Some(refusal) = refusal {
@@ -237,7 +248,6 @@ impl Request {
             self.fail_because(kind, Outcome::Refused, Some(&endpoint), reason);
             return;
         }
-        let kind = ErrorKind::Deadline(self.timeout);
         self.fail_because(kind, Outcome::NotSent, endpoint, reason);
     }
 

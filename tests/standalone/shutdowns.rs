@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use everlink::policy::{Backoff, RetryBudget};
 use everlink::redis::config::{InFlight, Timeouts};
-use everlink::redis::{Config, Outcome, cmd};
+use everlink::redis::{Client, Config, ErrorKind, Outcome, RetryPolicy, cmd};
 use futures_util::future::join_all;
 
 use crate::application::{Application, SOON, TestResult, serving, standalone};
+use crate::support::answers::Answers;
+use crate::support::fake_node::{Action, FakeNode};
 use crate::support::fault_proxy::{Ending, FaultProxy, Way};
 use crate::support::redis_server::{RedisServer, RedisServerOptions};
-use crate::support::waiting::Wait;
+use crate::support::replies;
+use crate::support::waiting::{self, Wait};
 
 /// Three calls take turns under it.
 fn one_by_one(config: Config) -> Config {
@@ -141,5 +145,104 @@ async fn a_connection_that_is_lost_while_it_drains_is_not_told_as_drained() -> T
     let summary = summary?;
     assert_eq!((summary.links, summary.drained), (1, 0));
     assert_eq!((summary.unsent, summary.unanswered), (0, 1));
+    Ok(())
+}
+
+/// A server that answers `INCR` with `LOADING`, after this time, and ends a connection at a `GET`.
+fn refusing(late: Duration) -> waiting::Result<FakeNode> {
+    let loading = "LOADING Redis is loading the dataset in memory";
+    let script = Answers::new()
+        .on("INCR", move |_| {
+            let wait = Action::Delay(late);
+            [wait]
+                .into_iter()
+                .chain(Action::reply(replies::error(loading)))
+                .collect()
+        })
+        .on("GET", |_| vec![Action::Close]);
+    FakeNode::start(script.script())
+}
+
+/// Waits until more than this is put off, and gives how much.
+async fn put_off(client: &Client, before: usize) -> waiting::Result<usize> {
+    let mut wait = Wait::up_to(SOON, "a call to be put off");
+    loop {
+        let held = client.memory().await.put_off;
+        if held > before {
+            return Ok(held);
+        }
+        wait.again(held).await?;
+    }
+}
+
+/// Each pause is longer than the test.
+fn long_pauses() -> RetryPolicy {
+    RetryPolicy::default().backoff(Backoff::fixed(SOON / 2).expect("positive"))
+}
+
+#[actix::test]
+async fn what_was_put_off_is_counted_as_unsent_and_has_its_refusal_as_its_answer() -> TestResult {
+    let node = refusing(Duration::ZERO)?;
+    let config = standalone(node.port()).retry(long_pauses());
+    let application = Application::ready(config).await?;
+    let client = &application.client;
+    let call = || client.call(cmd("INCR").arg("n"));
+    let shutdown = async {
+        let one = put_off(client, 0).await?;
+        put_off(client, one).await?;
+        Ok::<_, Box<dyn std::error::Error>>(client.shutdown(SOON).await?)
+    };
+    let second = async {
+        put_off(client, 0).await.expect("the first");
+        call().await
+    };
+    let (first, second, summary) = tokio::join!(call(), second, shutdown);
+    for reply in [first, second] {
+        let error = reply.expect_err("refused");
+        assert_eq!(error.code(), Some("LOADING"), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Server(_)), "{error}");
+        assert_eq!(error.outcome(), Outcome::Refused);
+    }
+    let summary = summary?;
+    assert_eq!((summary.unsent, summary.unanswered), (2, 0), "{summary:?}");
+    Ok(())
+}
+
+#[actix::test]
+async fn what_is_refused_while_a_client_ends_is_counted_as_unsent() -> TestResult {
+    let node = refusing(Duration::from_millis(200))?;
+    let config = standalone(node.port()).retry(long_pauses());
+    let application = Application::ready(config).await?;
+    let client = &application.client;
+    let (reply, summary) = tokio::join!(
+        biased;
+        client.call(cmd("INCR").arg("n")),
+        client.shutdown(SOON)
+    );
+    let error = reply.expect_err("refused");
+    assert_eq!(error.code(), Some("LOADING"), "{error}");
+    let summary = summary?;
+    assert_eq!((summary.unsent, summary.unanswered), (1, 0), "{summary:?}");
+    Ok(())
+}
+
+#[actix::test]
+async fn what_waits_for_a_retry_without_a_refusal_is_told_of_the_stop_and_of_no_deadline()
+-> TestResult {
+    let node = refusing(Duration::ZERO)?;
+    let none = RetryBudget::new(0.000_001, 0).expect("valid");
+    let config = standalone(node.port()).retry_budget(none);
+    let application = Application::ready(config).await?;
+    let client = &application.client;
+    let shutdown = async {
+        put_off(client, 0).await?;
+        Ok::<_, Box<dyn std::error::Error>>(client.shutdown(SOON).await?)
+    };
+    let (reply, summary) = tokio::join!(client.call(cmd("GET").arg("k")), shutdown);
+    let error = reply.expect_err("its connection was lost");
+    assert!(matches!(error.kind(), ErrorKind::Stopped), "{error}");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    let summary = summary?;
+    assert_eq!((summary.unsent, summary.unanswered), (1, 0), "{summary:?}");
     Ok(())
 }

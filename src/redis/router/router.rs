@@ -262,16 +262,18 @@ impl Core {
         self.rng.random()
     }
 
-    /// Takes the links of all nodes, and starts none from now on. What is put off has its last
-    /// refusal as its answer.
-    pub(crate) fn end(&mut self) -> Vec<NodeLink> {
+    /// Takes the links of all nodes, and starts none from now on. What is put off is answered;
+    /// of so many somebody waited for that.
+    pub(crate) fn end(&mut self) -> (Vec<NodeLink>, usize) {
+        let mut unsent = 0;
         self.maker = None;
         self.seats.clear();
         for request in self.put_off.clear() {
-            request.expire(None);
+            unsent += usize::from(!request.is_abandoned());
+            request.stop();
         }
         let nodes = std::mem::take(&mut self.nodes).into_values();
-        nodes.flat_map(Node::into_links).collect()
+        (nodes.flat_map(Node::into_links).collect(), unsent)
     }
 
     pub(super) fn is_ending(&self) -> bool {
@@ -353,7 +355,7 @@ impl<T: Topology> Handler<Bounced> for Router<T> {
     fn handle(&mut self, bounced: Bounced, ctx: &mut Context<Self>) {
         self.breathe(ctx);
         if self.core.is_ending() {
-            bounced.answer();
+            self.refuse(bounced);
             return;
         }
         if !bounced.request.perhaps_sent && matches!(bounced.reason, Reason::Lost(_)) {

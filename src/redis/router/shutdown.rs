@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::link::StopWithin;
+use crate::redis::handoff::{Bounced, Reason};
 use crate::redis::lane::Unfinished;
 use crate::redis::router::node::NodeLink;
 use crate::redis::router::router::{Router, Topology, now};
@@ -47,7 +48,7 @@ pub struct ShutdownSummary {
 #[derive(Debug)]
 pub(super) struct Ending {
     links: Vec<EndingLink>,
-    /// Requests that waited for a first node.
+    /// Requests that waited for a first node or for their next sending, or are refused now.
     unsent: usize,
     /// When it ends at the latest; none if the clock cannot tell.
     latest: Option<Instant>,
@@ -97,8 +98,8 @@ impl<T: Topology> Router<T> {
         done: oneshot::Sender<ShutdownSummary>,
         ctx: &mut Context<Self>,
     ) {
-        let unsent = self.core.shared.stop();
-        let links: Vec<_> = self.core.end();
+        let unplaced = self.core.shared.stop();
+        let (links, put_off) = self.core.end();
         for (place, link) in links.iter().enumerate() {
             link.lane.finish();
             let stopped = link.link.send(StopWithin(timeout)).into_actor(self);
@@ -113,12 +114,20 @@ impl<T: Topology> Router<T> {
         });
         self.ending = Some(Ending {
             links: links.collect(),
-            unsent,
+            unsent: unplaced + put_off,
             latest: now().checked_add(timeout),
             backstop: self.arm_backstop(timeout, ctx),
             waiters: vec![done],
         });
         self.end_if_all_have(ctx);
+    }
+
+    /// A request comes back that is not sent again. One whose connection was lost was counted there.
+    pub(super) fn refuse(&mut self, bounced: Bounced) {
+        if let (Reason::Reply(_), Some(ending)) = (&bounced.reason, &mut self.ending) {
+            ending.unsent += usize::from(!bounced.request.is_abandoned());
+        }
+        bounced.answer();
     }
 
     /// A second wish, perhaps with less patience.
