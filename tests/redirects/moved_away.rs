@@ -9,6 +9,7 @@ use crate::support::answers::FakeTopology;
 use crate::support::fake_node::FakeNode;
 use crate::support::fault_proxy::FaultProxy;
 use crate::support::ports::Port;
+use crate::support::waiting::Wait;
 use crate::two_nodes::{TwoNodes, serving};
 
 #[actix::test]
@@ -139,4 +140,31 @@ async fn a_node_that_left_is_let_go_after_its_grace_and_its_slots_are_served_els
         "first"
     );
     Ok(())
+}
+
+#[actix::test]
+async fn a_node_that_left_is_forgotten_by_a_router_that_was_sent_a_message_once() -> TestResult {
+    let cluster = TwoNodes::start()?;
+    let settings = ClusterSettings::default()
+        .refresh_every(Duration::from_millis(100))
+        .refresh_cooldown(Duration::from_millis(100))
+        .node_grace(Duration::from_millis(300));
+    let application = Application::ready(cluster.config().cluster_settings(settings)).await?;
+    let client = &application.client;
+    let commands = client.router().commands();
+    commands.send(cmd("GET").arg("foo")).await??;
+    let mut ranges = cluster.topology.ranges();
+    ranges[0].last = ranges[1].last;
+    ranges[0].epoch = 9;
+    ranges.truncate(1);
+    cluster.topology.set(ranges);
+    application.told("stopped", 1).await;
+    let mut wait = Wait::up_to(SOON, "its memory to be given back");
+    loop {
+        let links = client.memory().await.links;
+        if links.len() == 1 {
+            return Ok(());
+        }
+        wait.again(format!("{links:?}")).await?;
+    }
 }

@@ -318,6 +318,8 @@ impl<T: Topology> Actor for Router<T> {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
+            // A snapshot that nobody renews keeps what has left.
+            router.core.known.get();
         let me = ctx.address().downgrade();
         let handed_back = Arc::clone(&self.core.shared.ledger().handed_back);
         self.core.maker = Some(LinkMaker {
