@@ -193,6 +193,12 @@ impl Lane {
         self.push(request, ask)
     }
 
+    /// Lets a request wait here that was accepted by another lane of this node and not sent: the
+    /// breaker, which they share, is asked once.
+    pub(crate) fn submit_again(&self, request: Request) -> Submitted {
+        self.push(request, false)
+    }
+
     /// The same for what the library itself asks: whatever the breaker says.
     pub(crate) fn submit_own(&self, request: Request) -> Submitted {
         self.push(request, false)

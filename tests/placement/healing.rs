@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use everlink::policy::Force;
+use everlink::redis::config::InFlight;
 use everlink::redis::{Client, Error, Outcome, cmd};
+use futures_util::future::join_all;
 
 use crate::application::{Application, SOON, TestResult, serving};
 use crate::support::waiting::{self, Wait};
@@ -285,5 +288,40 @@ async fn every_connection_killed_at_once_costs_only_what_was_in_flight() -> Test
         let bounds = acknowledged..=acknowledged + unknown + 1;
         assert!(bounds.contains(&counted), "{counted} in {bounds:?}");
     }
+    Ok(())
+}
+
+#[actix::test]
+async fn what_a_seat_has_let_wait_is_not_asked_by_the_breaker_again_where_it_goes() -> TestResult {
+    let server = server().await;
+    let one_by_one = serving(&server).in_flight(InFlight::default().requests(1));
+    let application = Application::ready(one_by_one).await?;
+    let (worker, client) = Worker::seated(&application).await;
+    let own = connection(&client, "k").await.to_string();
+    let mut operator = server.connect().await?;
+    operator
+        .command(&["CONFIG", "SET", "maxclients", "1"])
+        .await?;
+    operator
+        .command(&["CLIENT", "PAUSE", "60000", "WRITE"])
+        .await?;
+    let lost_seat = async {
+        let forced = application.client.force_breaker(None, Force::Open).await?;
+        assert_eq!(forced.len(), 1, "seats and the shared link have one");
+        operator.command(&["CLIENT", "KILL", "ID", &own]).await?;
+        operator.command(&["CLIENT", "UNPAUSE"]).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    let calls = join_all((0..3).map(|_| client.query::<u32>(cmd("INCR").arg("n"))));
+    let (replies, lost) = tokio::join!(biased; calls, lost_seat);
+    lost?;
+    let mut replies = replies.into_iter();
+    let error = replies.next().expect("three").expect_err("was in flight");
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    let waited: Vec<_> = replies
+        .map(|reply| reply.map_err(|error| error.to_string()))
+        .collect();
+    assert_eq!(waited, [Ok(1), Ok(2)]);
+    drop(worker);
     Ok(())
 }

@@ -146,7 +146,7 @@ impl Node {
     pub(crate) fn move_to_main(&self, requests: Vec<Request>) -> Vec<Request> {
         let moved = requests.into_iter();
         moved
-            .filter_map(|request| match self.main.lane.submit(request) {
+            .filter_map(|request| match self.main.lane.submit_again(request) {
                 Submitted::Taken | Submitted::Waits => None,
                 Submitted::Gone(request) => Some(request),
             })

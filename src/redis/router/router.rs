@@ -362,7 +362,8 @@ impl<T: Topology> Handler<Bounced> for Router<T> {
         }
         if !bounced.request.perhaps_sent && matches!(bounced.reason, Reason::Lost(_)) {
             // It was never sent: no retry.
-            self.core.shared.place(bounced.request);
+            let node = Some(&bounced.endpoint);
+            self.core.shared.place_again(bounced.request, node);
             return;
         }
         self.with(|topology, core| match bounced.reason {

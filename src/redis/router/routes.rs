@@ -303,6 +303,24 @@ impl Shared {
         self.place_by(&self.routes.load(), request);
     }
 
+    /// Brings a request that waited at this node, and was not sent, to the lane that serves it now.
+    /// One of the same node takes it without asking the breaker again.
+    pub(crate) fn place_again(&self, mut request: Request, node: Option<&Endpoint>) {
+        let routes = self.routes.load();
+        let lane = routes.lane(request.seat, request.slot);
+        if let Some(lane) = lane.filter(|lane| node.is_some() && lane.endpoint() == node) {
+            match lane.submit_again(request) {
+                Submitted::Taken => return,
+                Submitted::Waits => {
+                    self.recheck(&routes, lane);
+                    return;
+                }
+                Submitted::Gone(back) => request = back,
+            }
+        }
+        self.place_by(&routes, request);
+    }
+
     /// False: these routes are old.
     #[inline]
     fn place_by(&self, routes: &Arc<Routes>, mut request: Request) -> bool {
@@ -358,7 +376,7 @@ impl Shared {
             !request.asking && serving.is_none_or(|serving| !Arc::ptr_eq(serving, lane))
         };
         for request in lane.extract(elsewhere) {
-            self.place_by(&routes, request);
+            self.place_again(request, lane.endpoint());
         }
     }
 }

@@ -122,7 +122,7 @@ impl Core {
     pub(super) fn retire(&self, links: Vec<NodeLink>) -> impl Future<Output = ()> + use<> {
         let ends = links.into_iter().map(|link| {
             for request in link.lane.close() {
-                self.shared.place(request);
+                self.shared.place_again(request, link.lane.endpoint());
             }
             async move {
                 // An error means that it is gone already.
