@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use actix_rt::task::JoinHandle;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{Circuit, LinkSettings, SharedGovernor, Start, Supervisor, Terminate};
+use crate::link::{
+    Circuit, LinkSettings, ReconnectNow, SharedGovernor, Start, Supervisor, Terminate,
+};
 use crate::policy::RetryAccount;
 use crate::redis::config::{Config, WhenDown};
 use crate::redis::connection::{Dialer, RedisBackend};
@@ -28,6 +30,8 @@ pub(crate) struct Node {
     /// On the arbiters of seats. One may be missing: it is not started yet.
     pub(crate) seats: BTreeMap<Seat, NodeLink>,
     retries: RetryAccount,
+    /// When its connections were replaced last because of what it answered.
+    reconnected_at: Option<Instant>,
 }
 
 /// A link to a node, and its lane. Dropping it ends both at once; what waits in the lane is
@@ -116,6 +120,7 @@ impl Node {
             main,
             seats: BTreeMap::new(),
             retries: RetryAccount::new(config.retry_budget, now),
+            reconnected_at: None,
         }
     }
 
@@ -151,6 +156,19 @@ impl Node {
                 Submitted::Gone(request) => Some(request),
             })
             .collect()
+    }
+
+    /// Replaces its connections, at most once in a cooldown.
+    #[expect(clippy::disallowed_methods, reason = "once in a cooldown")]
+    pub(crate) fn reconnect_once(&mut self, now: Instant, cooldown: Duration) {
+        let recently = |at: Instant| now.saturating_duration_since(at) < cooldown;
+        if self.reconnected_at.is_some_and(recently) {
+            return;
+        }
+        self.reconnected_at = Some(now);
+        for link in self.links() {
+            link.link.do_send(ReconnectNow);
+        }
     }
 
     /// So many requests were sent to it.

@@ -2,7 +2,7 @@
 //! of a request that a node did not serve. What differs between a cluster and a single server is
 //! in its [`Topology`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
-use crate::link::{Circuit, ReconnectNow, SharedGovernor};
+use crate::link::{Circuit, SharedGovernor};
 use crate::redis::config::Config;
 use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, ErrorKind, Outcome, Result};
@@ -60,7 +60,6 @@ pub(crate) struct Core {
     pub(super) put_off: PutOff,
     ready_waiters: Vec<oneshot::Sender<Result<()>>>,
     pub(super) learned: Learned,
-    reconnected: HashMap<Endpoint, Instant>,
     /// Messages since the thread's other tasks could run.
     pub(super) taken: u32,
     limbo_keeper: Option<OwnTask>,
@@ -189,7 +188,6 @@ impl<T: Topology> Router<T> {
                 maker: None,
                 ready_waiters: Vec::new(),
                 learned: Learned::No,
-                reconnected: HashMap::new(),
                 taken: 0,
                 limbo_keeper: None,
                 traffic: Arc::default(),
@@ -265,9 +263,9 @@ impl Core {
     /// Takes the links of all nodes, and starts none from now on. What is put off is answered;
     /// of so many somebody waited for that.
     pub(crate) fn end(&mut self) -> (Vec<NodeLink>, usize) {
-        let mut unsent = 0;
         self.maker = None;
         self.seats.clear();
+        let mut unsent = 0;
         for request in self.put_off.clear() {
             unsent += usize::from(!request.is_abandoned());
             request.stop();
@@ -280,24 +278,12 @@ impl Core {
         self.maker.is_none()
     }
 
-    /// Replaces the connection to an endpoint, at most once in a while: for a server that sends
-    /// clients to itself, or that is not any more what it was. Tells whether it did.
-    #[expect(clippy::disallowed_methods, reason = "once in a cooldown")]
+    /// Replaces the connections to an endpoint: for a server that sends clients to itself, or that is
+    /// not any more what it was.
     pub(crate) fn reconnect_once(&mut self, endpoint: &Endpoint) {
-        let now = now();
         let cooldown = self.config.cluster.refresh_cooldown;
-        let recently = self
-            .reconnected
-            .get(endpoint)
-            .is_some_and(|at| now.saturating_duration_since(*at) < cooldown);
-        if recently {
-            return;
-        }
-        if let Some(node) = self.nodes.get(endpoint) {
-            self.reconnected.insert(endpoint.clone(), now);
-            for link in node.links() {
-                link.link.do_send(ReconnectNow);
-            }
+        if let Some(node) = self.nodes.get_mut(endpoint) {
+            node.reconnect_once(now(), cooldown);
         }
     }
 
@@ -318,8 +304,6 @@ impl<T: Topology> Actor for Router<T> {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(MAILBOX);
-            // A snapshot that nobody renews keeps what has left.
-            router.core.known.get();
         let me = ctx.address().downgrade();
         let handed_back = Arc::clone(&self.core.shared.ledger().handed_back);
         self.core.maker = Some(LinkMaker {
@@ -334,6 +318,8 @@ impl<T: Topology> Actor for Router<T> {
         self.core.limbo_keeper = Some(OwnTask::start(limbo.keep()));
         ctx.run_interval(HOUSEKEEPING, |router, ctx| {
             router.core.count_traffic(now());
+            // A snapshot that nobody renews keeps what has left.
+            router.core.known.get();
             // Timers keep an actor alive that nobody can reach any more. One that ends does so in
             // its time.
             if !ctx.connected() && router.ending.is_none() {
