@@ -11,13 +11,14 @@ mod reading;
 mod writing;
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::BytesMut;
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
 use crate::exit::{Cause, CauseKind};
@@ -319,7 +320,9 @@ impl Pump {
             // It is armed and wakes this task.
             return;
         }
-        if timer.as_mut().poll(cx).is_ready() {
+        // Each poll must leave a waker with the timer: it is not polled again while it is armed. One
+        // that finds the task's share used up would leave none.
+        if pin!(unconstrained(timer)).poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
     }
@@ -382,3 +385,5 @@ mod panics;
 mod random;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timer;
