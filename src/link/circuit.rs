@@ -110,6 +110,12 @@ impl Circuit {
         self.with(|breaker, now| breaker.record(Epoch(epoch), results, now));
     }
 
+    /// The same for calls that ended at this instant.
+    #[cfg(feature = "redis")]
+    pub(crate) fn record_at(&self, epoch: u32, results: Results, at: Instant) {
+        self.with(|breaker, _| breaker.record(Epoch(epoch), results, at));
+    }
+
     pub(crate) fn connected(&self) {
         self.with(|breaker, _| breaker.connected());
     }

@@ -80,6 +80,10 @@ impl Tally {
 
     /// A turn of the connection begins.
     pub(crate) fn begin(&mut self, now: Instant) {
+        if now >= self.tell_at && !self.is_urgent() {
+            // As of the last turn, which may be long ago: nothing went on meanwhile.
+            self.tell();
+        }
         self.now = now;
         let life = now.saturating_duration_since(self.born);
         self.at = (life.as_millis() & u128::from(u32::MAX)) as u32;
@@ -146,10 +150,14 @@ impl Tally {
         if self.listening && (self.heard || self.results.successes > 0) {
             self.tell_of_life();
         }
-        let urgent = self.results.failures > 0 || self.results.slow > 0;
-        if urgent || self.now >= self.tell_at {
+        if self.is_urgent() || self.now >= self.tell_at {
             self.tell();
         }
+    }
+
+    /// What did not go well is told at the end of its turn, or never.
+    fn is_urgent(&self) -> bool {
+        self.results.failures > 0 || self.results.slow > 0
     }
 
     fn tell_of_life(&mut self) {
@@ -164,7 +172,7 @@ impl Tally {
         if let Some(circuit) = &self.circuit
             && results.calls() > 0
         {
-            circuit.record(self.epoch, results);
+            circuit.record_at(self.epoch, results, self.now);
             self.tell_at = self.now + TOLD_EVERY;
         }
     }
@@ -260,6 +268,34 @@ mod tests {
             assert_eq!(circuit.state(), BreakerState::Closed, "22 went well");
             circuit.record(circuit.epoch(), Results::FAILURE);
             assert_eq!(circuit.state(), BreakerState::Open);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_went_well_counts_from_when_it_did() {
+        let by_rate = BreakerSettings::default()
+            .with_consecutive(u32::MAX)
+            .expect("valid");
+        for (idle, expected) in [(30, BreakerState::Open), (5, BreakerState::Closed)] {
+            let (mut tally, circuit) = tally(by_rate);
+            for calls in [1, 100] {
+                tally.begin(start());
+                for _ in 0..calls {
+                    let mut good = written(&tally);
+                    tally.answered(&mut good);
+                }
+                tally.end();
+            }
+            assert_eq!(tally.results.calls(), 100, "no hurry");
+            tokio::time::advance(idle * SECOND).await;
+            tally.begin(start());
+            fail(&mut tally, 20);
+            for _ in 0..5 {
+                let mut good = written(&tally);
+                tally.answered(&mut good);
+            }
+            tally.end();
+            assert_eq!(circuit.state(), expected, "after {idle} s");
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Breaker {
     epoch: Epoch,
     window: Window,
     in_a_row: u32,
+    /// When the latest failure was.
+    failed_at: Option<Instant>,
     /// How often it opened since it was closed last.
     trips: u32,
     probes: Probes,
@@ -82,6 +84,7 @@ impl Breaker {
             epoch: Epoch::default(),
             window: Window::new(settings.window()),
             in_a_row: 0,
+            failed_at: None,
             trips: 0,
             probes: Probes::default(),
         }
@@ -159,7 +162,8 @@ impl Breaker {
         })
     }
 
-    /// Results of calls that were no probes, begun in this epoch: successes first, then failures.
+    /// Results of calls that were no probes, begun in this epoch: successes first, then failures. They
+    /// count from `now`, which may be an instant before the latest that was told.
     pub fn record(&mut self, epoch: Epoch, results: Results, now: Instant) {
         if epoch == self.epoch && self.state == State::Closed {
             self.count(results, now);
@@ -236,8 +240,12 @@ impl Breaker {
     }
 
     fn count(&mut self, results: Results, now: Instant) {
-        if results.successes > 0 {
+        // What went well before the latest failure, and is told after it, says nothing of that row.
+        if results.successes > 0 && self.failed_at.is_none_or(|failed| failed <= now) {
             self.in_a_row = 0;
+        }
+        if results.failures > 0 {
+            self.failed_at = self.failed_at.max(Some(now));
         }
         self.in_a_row = self.in_a_row.saturating_add(results.failures);
         self.window.add(results, now);
@@ -285,6 +293,7 @@ impl Breaker {
     fn close(&mut self, state: State) {
         self.window.clear();
         self.in_a_row = 0;
+        self.failed_at = None;
         self.trips = 0;
         self.change(state);
     }

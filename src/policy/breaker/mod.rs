@@ -16,6 +16,8 @@ mod breaker;
 #[cfg(test)]
 mod heard;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod model;
 mod probes;
 mod settings;

@@ -33,10 +33,13 @@ impl Window {
         self.buckets.fill(Results::default());
     }
 
-    /// Adds to the bucket of this instant. An instant before one seen already counts as that one.
-    pub(super) fn add(&mut self, results: Results, now: Instant) {
-        self.advance(now);
-        let place = self.newest % u64::from(BUCKETS);
+    /// Adds to the bucket of this instant; what is older than the window counts no more.
+    pub(super) fn add(&mut self, results: Results, at: Instant) {
+        let number = self.advance(at);
+        if self.newest - number >= u64::from(BUCKETS) {
+            return;
+        }
+        let place = number % u64::from(BUCKETS);
         if let Some(bucket) = self.buckets.get_mut(place as usize) {
             bucket.add(results);
         }
@@ -52,8 +55,8 @@ impl Window {
         sum
     }
 
-    /// Empties the buckets that are too old.
-    fn advance(&mut self, now: Instant) {
+    /// Empties the buckets that are too old by then, and gives the number of that instant's.
+    fn advance(&mut self, now: Instant) -> u64 {
         let origin = *self.origin.get_or_insert(now);
         let since = now.saturating_duration_since(origin).as_nanos();
         let number = u64::try_from(since / self.width.as_nanos().max(1)).unwrap_or(u64::MAX);
@@ -65,5 +68,6 @@ impl Window {
             }
         }
         self.newest = self.newest.max(number);
+        number
     }
 }
