@@ -1,5 +1,7 @@
 //! A randomized model of a link's surroundings: thousands of sequences of wishes, ends, signals
-//! and timers, stale ones included, and the rules that hold in all of them.
+//! and timers, stale ones included, and the [`rules`] that hold in all of them.
+
+mod rules;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -8,25 +10,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Action, Epoch, Generation, Input, Life, Timer};
-use crate::event::{EventKind, LinkState};
-use crate::exit::{Cause, CauseKind, Class};
+use crate::event::LinkState;
+use crate::exit::{Cause, CauseKind};
 use crate::link::settings::LinkSettings;
 use crate::policy::{Attempts, Intensity, RestartPolicy};
-
-const CAP: Duration = Duration::from_secs(30);
-const FLOOR: Duration = Duration::from_millis(10);
-
-/// The grammar of events: what may follow what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Stopped,
-    Connecting,
-    Up,
-    /// Failed or disconnected; what follows is still open.
-    Down,
-    Waiting,
-    Parked,
-}
+use rules::{Around, CAP, Rules};
 
 /// All that surrounds a life: its one child, its timers, and what is expected of it.
 struct World {
@@ -39,19 +27,7 @@ struct World {
     timers: Vec<(Instant, Timer)>,
     /// Timers that fired or were overtaken; any of them may fire once more.
     stale: Vec<Timer>,
-    told: Told,
-    newest: Generation,
-    attempt: u32,
-    /// Attempts since it was last up.
-    tries: u32,
-    was_up: bool,
-    /// When it came up, while it is.
-    up_since: Option<Instant>,
-    /// Up since the last attempt began.
-    succeeded: bool,
-    /// Bounds the end of the last wish to stop.
-    stopped_by: Option<Instant>,
-    probed: bool,
+    rules: Rules,
 }
 
 impl World {
@@ -85,15 +61,7 @@ impl World {
             aborted: false,
             timers: Vec::new(),
             stale: Vec::new(),
-            told: Told::Stopped,
-            newest: Generation(0),
-            attempt: 0,
-            tries: 0,
-            was_up: false,
-            up_since: None,
-            succeeded: false,
-            stopped_by: None,
-            probed: false,
+            rules: Rules::new(),
         }
     }
 
@@ -126,16 +94,17 @@ impl World {
         match (&wish, self.life.state()) {
             (Input::Stop, _) => {
                 let grace = self.settings.drain_timeout + self.settings.kill_timeout;
-                self.stopped_by.get_or_insert(self.now + grace);
+                self.rules.stopped_by.get_or_insert(self.now + grace);
             }
             // A new limit counts for what drains already, the longer ones too.
             (Input::StopWithin(limit), _) => {
                 let grace = self.settings.drain_timeout + self.settings.kill_timeout;
                 let by = self.now + grace.max(*limit);
-                self.stopped_by = Some(self.stopped_by.map_or(by, |known| known.max(by)));
+                self.rules.stopped_by =
+                    Some(self.rules.stopped_by.map_or(by, |known| known.max(by)));
             }
             // Once it is asked to start again, that it stops in between is not observable.
-            (Input::Start, _) => self.stopped_by = None,
+            (Input::Start, _) => self.rules.stopped_by = None,
             _ => {}
         }
         self.give(wish);
@@ -176,7 +145,12 @@ impl World {
 
     /// Something of an earlier generation or epoch: it must change nothing at all.
     fn stale_input(&mut self) {
-        let older = Generation(self.newest.0.saturating_sub(self.rng.random_range(1..3)));
+        let older = Generation(
+            self.rules
+                .newest
+                .0
+                .saturating_sub(self.rng.random_range(1..3)),
+        );
         let input = match self.rng.random_range(0..4) {
             0 => Input::ChildReady(older),
             1 => Input::ChildExit(older, self.cause()),
@@ -189,7 +163,7 @@ impl World {
                 *g == self.life.generation
             }
             Input::Timer(Timer::Backoff(e) | Timer::Probe(e)) => *e == self.life.epoch,
-            _ => older == self.newest,
+            _ => older == self.rules.newest,
         };
         if of_today {
             return;
@@ -218,15 +192,15 @@ impl World {
         self.timers.swap_remove(next);
         self.stale.push(timer);
         self.now = self.now.max(due);
-        self.probed = matches!(timer, Timer::Probe(epoch) if epoch == self.life.epoch)
+        self.rules.probed = matches!(timer, Timer::Probe(epoch) if epoch == self.life.epoch)
             && self.life.state() == LinkState::Parked;
         let stable = matches!(timer, Timer::Stable(g) if g == self.life.generation);
-        if stable && let Some(since) = self.up_since {
+        if stable && let Some(since) = self.rules.up_since {
             assert!(self.now.duration_since(since) >= self.settings.stable_after);
-            self.attempt = 0;
+            self.rules.attempt = 0;
         }
         self.give(Input::Timer(timer));
-        self.probed = false;
+        self.rules.probed = false;
     }
 
     /// Hands an input over and checks all that comes of it; tells how much that was.
@@ -238,10 +212,10 @@ impl World {
             match action {
                 Action::Spawn(generation) => {
                     assert_eq!(self.child, None, "at most one live child");
-                    assert!(*generation > self.newest, "generations grow");
-                    self.newest = *generation;
+                    assert!(*generation > self.rules.newest, "generations grow");
+                    self.rules.newest = *generation;
                     self.child = Some(*generation);
-                    self.succeeded = false;
+                    self.rules.succeeded = false;
                 }
                 Action::Close { .. } => {
                     assert!(self.child.is_some(), "somebody is there to be closed");
@@ -257,121 +231,17 @@ impl World {
                     }
                     self.timers.push((self.now + *after, *timer));
                 }
-                Action::Emit(kind) => self.event(kind, &input, before),
+                Action::Emit(kind) => self.rules.event(kind, &input, before, self.now),
             }
         }
         assert!(self.life.generation >= generation);
-        self.check_state();
+        let around = Around {
+            child: self.child,
+            aborted: self.aborted,
+            timers: &self.timers,
+        };
+        self.rules.check(self.now, &self.life, &around);
         actions.len()
-    }
-
-    fn event(&mut self, kind: &EventKind, input: &Input, before: LinkState) {
-        let from = self.told;
-        self.told = match (from, kind) {
-            (Told::Stopped | Told::Down | Told::Waiting | Told::Parked, EventKind::Connecting) => {
-                let anew = match from {
-                    Told::Stopped => true,
-                    Told::Parked => !self.probed,
-                    _ => false,
-                };
-                self.attempt = match (anew, self.probed) {
-                    (true, _) => 1,
-                    (false, true) => self.attempt + 1,
-                    (false, false) => self.attempt.max(1),
-                };
-                self.tries += 1;
-                Told::Connecting
-            }
-            (Told::Connecting, EventKind::Connected) => {
-                assert!(!self.was_up);
-                self.comes_up()
-            }
-            (Told::Connecting, EventKind::Reconnected { attempts, .. }) => {
-                assert!(self.was_up);
-                assert_eq!(*attempts, self.tries);
-                self.comes_up()
-            }
-            (Told::Connecting, EventKind::ConnectFailed { attempt, .. }) => {
-                assert_eq!(*attempt, self.attempt);
-                Told::Down
-            }
-            (Told::Up, EventKind::Disconnected { .. }) => {
-                self.up_since = None;
-                Told::Down
-            }
-            (
-                Told::Down,
-                EventKind::Reconnecting {
-                    attempt,
-                    delay,
-                    cause,
-                },
-            ) => {
-                assert_ne!(cause.class(), Class::Permanent);
-                assert_eq!(*attempt, self.attempt + 1, "reset only by stable uptime");
-                assert!(*delay <= CAP);
-                assert!(
-                    !self.succeeded || *delay >= FLOOR,
-                    "{delay:?} after having been up"
-                );
-                self.attempt = *attempt;
-                Told::Waiting
-            }
-            (Told::Down, EventKind::GaveUp { attempts, .. }) => {
-                assert_eq!(*attempts, self.attempt);
-                Told::Parked
-            }
-            // Stopped while it was connecting: no failure.
-            (Told::Connecting | Told::Down | Told::Waiting | Told::Parked, EventKind::Stopped) => {
-                (self.was_up, self.attempt, self.stopped_by) = (false, 0, None);
-                self.tries = 0;
-                Told::Stopped
-            }
-            _ => panic!("{kind:?} after {from:?}, at {input:?} in {before}"),
-        };
-    }
-
-    fn comes_up(&mut self) -> Told {
-        self.up_since = Some(self.now);
-        (self.was_up, self.succeeded) = (true, true);
-        self.tries = 0;
-        Told::Up
-    }
-
-    fn check_state(&mut self) {
-        let fits = match self.life.state() {
-            LinkState::Stopped => self.told == Told::Stopped && self.child.is_none(),
-            LinkState::Connecting => self.told == Told::Connecting && self.child.is_some(),
-            LinkState::Up => self.told == Told::Up && self.child.is_some(),
-            // Stopped while connecting has told nothing of it yet.
-            LinkState::Closing => {
-                matches!(self.told, Told::Down | Told::Connecting) && self.child.is_some()
-            }
-            LinkState::Backoff => self.told == Told::Waiting && self.child.is_none(),
-            LinkState::Parked => self.told == Told::Parked && self.child.is_none(),
-        };
-        assert!(fits, "{:?}, but told {:?}", self.life, self.told);
-        if self.life.state() == LinkState::Stopped {
-            self.stopped_by = None;
-        }
-        if let Some(by) = self.stopped_by {
-            assert!(self.now <= by, "stop ends in bounded time");
-        }
-        let waits = self.timers.iter().any(|(_, timer)| match timer {
-            Timer::Connect(g) => *g == self.newest && self.told == Told::Connecting,
-            Timer::Kill(g) => *g == self.newest && self.life.state() == LinkState::Closing,
-            Timer::Backoff(e) => *e == self.life.epoch && self.told == Told::Waiting,
-            Timer::Stable(_) | Timer::Probe(_) => false,
-        });
-        let restless = match self.life.state() {
-            LinkState::Stopped | LinkState::Parked | LinkState::Up => false,
-            LinkState::Connecting | LinkState::Closing | LinkState::Backoff => true,
-        };
-        assert!(
-            !restless || waits || self.aborted,
-            "nothing would ever end {:?}",
-            self.life
-        );
     }
 }
 
