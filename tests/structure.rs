@@ -59,7 +59,7 @@ const REEXPORTED: [(&str, &str); 7] = [
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.
-const PURE: [&str; 35] = [
+const PURE: [&str; 38] = [
     "secret.rs",
     "percent.rs",
     "endpoint.rs",
@@ -68,6 +68,7 @@ const PURE: [&str; 35] = [
     "wording.rs",
     "policy/",
     "link/life.rs",
+    "link/life/",
     "elasticsearch/bulk.rs",
     "elasticsearch/error.rs",
     "elasticsearch/rotation.rs",
@@ -90,6 +91,8 @@ const PURE: [&str; 35] = [
     "redis/command/",
     "redis/config/",
     "redis/cluster/",
+    "redis/refusal.rs",
+    "redis/connection/vigil.rs",
     "websocket/queue.rs",
     "websocket/subscriptions.rs",
     "websocket/topic.rs",
@@ -140,20 +143,40 @@ fn sources() -> Vec<Source> {
         .collect();
     let mut sources: Vec<_> = files
         .into_iter()
-        .filter(|(path, _)| !tests.contains(path))
+        .filter(|(path, _)| {
+            // Also what stands below a module of tests.
+            let mut homes = path.ancestors().map(|home| home.with_extension("rs"));
+            !homes.any(|home| tests.contains(&home))
+        })
         .map(|(path, text)| {
             let below = path.strip_prefix(&root).expect("below src");
-            let tests = text.find("\n#[cfg(test)]\nmod ");
-            let code = &text[..tests.unwrap_or(text.len())];
             Source {
                 path: below.to_str().expect("plain names").to_owned(),
-                lines: code.lines().map(str::to_owned).collect(),
+                lines: without_tests(&text),
             }
         })
         .collect();
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(sources.len() > 50, "looked in the wrong place");
     sources
+}
+
+/// The lines of a file without its modules of tests, wherever these stand.
+fn without_tests(text: &str) -> Vec<String> {
+    let mut code: Vec<String> = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let after_attribute = code.last().is_some_and(|last| last == "#[cfg(test)]");
+        if !(after_attribute && line.starts_with("mod ")) {
+            code.push(line.to_owned());
+            continue;
+        }
+        code.pop();
+        if line.ends_with('{') {
+            lines.find(|line| *line == "}").expect("the module ends");
+        }
+    }
+    code
 }
 
 /// The files of the modules that are only there for tests.
@@ -294,6 +317,9 @@ fn the_reader_of_imports_sees_what_it_should() {
     assert_eq!(named("use std::fmt;", "crate::"), [""; 0]);
     let order: [&[&str]; 2] = [&["first"], &["second"]];
     assert!(rank(&order, "first") < rank(&order, "second"));
+    let text =
+        "mod a;\n#[cfg(test)]\nmod b;\nuse c;\n#[cfg(test)]\nmod d {\n    e();\n}\nfn f() {}\n";
+    assert_eq!(without_tests(text), ["mod a;", "use c;", "fn f() {}"]);
     let text = "#[cfg(test)]\nmod model;\n";
     let expected = [PathBuf::from("src/link/life/model.rs")];
     assert_eq!(test_files(Path::new("src/link/life.rs"), text), expected);

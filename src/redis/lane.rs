@@ -9,8 +9,6 @@ mod keeper;
 mod overdue;
 mod phases;
 mod state;
-#[cfg(test)]
-mod tests;
 mod traffic;
 
 use std::collections::VecDeque;
@@ -391,6 +389,9 @@ impl Lane {
 }
 
 /// Asks a circuit that does not let everything through. A link that is down is not asked: what
+
+#[cfg(test)]
+mod tests;
 /// waits for it is sent once there is a new connection.
 #[cold]
 fn ask_circuit(circuit: &Circuit, state: &State, request: &mut Request) -> Result<(), ErrorKind> {

@@ -1,4 +1,5 @@
-//! What is in flight on one connection, in the order of the replies to come: [`InFlight`]. Pure.
+//! What is in flight on one connection, in the order of the replies to come: [`InFlight`]. It decides
+//! by the instants it is given.
 
 use std::collections::VecDeque;
 use std::time::Instant;
