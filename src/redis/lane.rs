@@ -24,7 +24,6 @@ use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::overdue::Order;
 pub(crate) use crate::redis::lane::overdue::rest_after;
-use crate::redis::lane::phases::is_renewal;
 pub(crate) use crate::redis::lane::state::Unfinished;
 use crate::redis::lane::state::{Phase, State};
 use crate::redis::memory::Gauges;
@@ -245,19 +244,11 @@ impl Lane {
     /// Why a request cannot wait here; none if it can.
     #[inline]
     fn refusal(&self, state: &State, fits: bool) -> Option<ErrorKind> {
-        match &state.phase {
-            Phase::Up | Phase::Finishing | Phase::Closed => {}
-            Phase::Down(cause) => match self.when_down {
-                WhenDown::Wait => {}
-                WhenDown::Fail if is_renewal(cause) => {}
-                WhenDown::Fail => return Some(ErrorKind::Down(cause.clone())),
-            },
-            Phase::Parked(cause) => return Some(ErrorKind::Parked(cause.clone())),
-        }
-        (!fits).then(|| ErrorKind::QueueFull {
+        let full = || ErrorKind::QueueFull {
             requests: state.queue.len(),
             bytes: state.weight,
-        })
+        };
+        self.why_not(&state.phase).or_else(|| (!fits).then(full))
     }
 
     /// Gives requests to `take` until it gives one back, for which it has no room, and remembers

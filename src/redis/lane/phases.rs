@@ -93,16 +93,25 @@ impl Lane {
         }
     }
 
+    /// Why a request cannot wait in this phase; none if it can.
+    #[inline]
+    pub(super) fn why_not(&self, phase: &Phase) -> Option<ErrorKind> {
+        match phase {
+            Phase::Up => None,
+            Phase::Down(cause) => match self.when_down {
+                WhenDown::Wait => None,
+                WhenDown::Fail if is_renewal(cause) => None,
+                WhenDown::Fail => Some(ErrorKind::Down(cause.clone())),
+            },
+            Phase::Parked(cause) => Some(ErrorKind::Parked(cause.clone())),
+            Phase::Finishing | Phase::Closed => Some(ErrorKind::Stopped),
+        }
+    }
+
     /// What may not wait in the present phase.
     pub(super) fn refuse_waiting(&self, state: &mut State) -> Refused {
-        let kind = match (&state.phase, self.when_down) {
-            (Phase::Up, _) | (Phase::Down(_), WhenDown::Wait) => return Refused::default(),
-            (Phase::Down(cause), WhenDown::Fail) if is_renewal(cause) => {
-                return Refused::default();
-            }
-            (Phase::Down(cause), WhenDown::Fail) => ErrorKind::Down(cause.clone()),
-            (Phase::Parked(cause), _) => ErrorKind::Parked(cause.clone()),
-            (Phase::Finishing | Phase::Closed, _) => ErrorKind::Stopped,
+        let Some(kind) = self.why_not(&state.phase) else {
+            return Refused::default();
         };
         let refused = state.clear();
         state.note_unsent(&refused);
@@ -112,7 +121,7 @@ impl Lane {
 
 /// The connection ended because somebody asked for a new one: the server is there, and whoever calls
 /// waits for that. Should the new one fail, its cause takes this one's place.
-pub(super) fn is_renewal(cause: &Option<Cause>) -> bool {
+fn is_renewal(cause: &Option<Cause>) -> bool {
     cause
         .as_ref()
         .is_some_and(|cause| cause.kind() == CauseKind::Requested)
