@@ -28,6 +28,11 @@ impl Mark {
         }
     }
 
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// As new; a probe that has no result gives its place back.
     #[inline]
     pub(crate) fn clear(&mut self) {

@@ -4,7 +4,7 @@ mod replies;
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ use crate::redis::slot::Slot;
 use crate::redis::spares::Spares;
 use crate::redis::value::ServerError;
 
+pub(crate) use replies::Gather;
 pub use replies::Replies;
 
 /// A command on its way. It resolves exactly once: whoever drops it without an answer answers
@@ -140,6 +141,7 @@ impl Request {
         Self(Some(match BOXES.try_with(Spares::take) {
             Ok(Some(mut spare)) => {
                 // What it held is gone already: there is nothing to drop, nor to look for.
+                debug_assert!(spare.is_empty());
                 mem::forget(mem::replace(&mut *spare, parts));
                 spare
             }
@@ -304,6 +306,47 @@ impl DerefMut for Request {
     }
 }
 
+impl Parts {
+    /// Gives away or drops all that has a destructor, as [`Request::new`] relies on. Each field is
+    /// named, so that one that is added is thought of here.
+    #[inline]
+    fn empty(&mut self) {
+        let Self {
+            command,
+            refusal,
+            mark,
+            // Answered: it is `Nobody`.
+            responder: _,
+            // Plain values.
+            slot: _,
+            seat: _,
+            repeatable: _,
+            once: _,
+            script: _,
+            asking: _,
+            redirects: _,
+            retries: _,
+            weight: _,
+            deadline: _,
+            timeout: _,
+            due: _,
+            perhaps_sent: _,
+        } = self;
+        if let Some(command) = command.take() {
+            command.recycle();
+        }
+        if refusal.is_some() {
+            *refusal = None;
+        }
+        mark.clear();
+    }
+
+    fn is_empty(&self) -> bool {
+        let answered = matches!(self.responder, Responder::Nobody);
+        answered && self.command.is_none() && self.refusal.is_none() && !self.mark.is_probe()
+    }
+}
+
 impl Drop for Request {
     fn drop(&mut self) {
         if !matches!(self.responder, Responder::Nobody) {
@@ -311,79 +354,10 @@ impl Drop for Request {
             self.answer(Err(error));
         }
         if let Some(mut parts) = self.0.take() {
-            if let Some(command) = parts.command.take() {
-                command.recycle();
-            }
-            if parts.refusal.is_some() {
-                parts.refusal = None;
-            }
-            parts.mark.clear();
+            parts.empty();
             // An error means that the thread ends.
             let _ = BOXES.try_with(|boxes| boxes.keep(parts));
         }
-    }
-}
-
-/// Collects the answers of a pipeline, in the caller's order.
-#[derive(Debug)]
-pub(crate) struct Gather(Mutex<Gathering>);
-
-#[derive(Debug)]
-struct Gathering {
-    answers: Vec<Option<Answer>>,
-    missing: usize,
-    caller: Option<oneshot::Sender<Replies>>,
-}
-
-impl Gather {
-    pub(crate) fn new(parts: usize, caller: Option<oneshot::Sender<Replies>>) -> Arc<Self> {
-        let mut gathering = Gathering {
-            answers: (0..parts).map(|_| None).collect(),
-            missing: parts,
-            caller,
-        };
-        if let Some((caller, replies)) = gathering.finished() {
-            drop(caller.send(replies));
-        }
-        Arc::new(Self(Mutex::new(gathering)))
-    }
-
-    fn put(&self, index: usize, answer: Answer) {
-        let mut gathering = self.lock();
-        if let Some(place @ None) = gathering.answers.get_mut(index) {
-            *place = Some(answer);
-            gathering.missing -= 1;
-        }
-        let finished = gathering.finished();
-        // Telling the caller wakes it, which must not happen under the lock.
-        drop(gathering);
-        if let Some((caller, replies)) = finished {
-            // An error means that the caller has gone.
-            drop(caller.send(replies));
-        }
-    }
-
-    fn is_abandoned(&self) -> bool {
-        match &self.lock().caller {
-            Some(caller) => caller.is_closed(),
-            None => false,
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Gathering> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Gathering {
-    /// Once, when nothing is missing: whom to tell, and what.
-    fn finished(&mut self) -> Option<(oneshot::Sender<Replies>, Replies)> {
-        if self.missing > 0 {
-            return None;
-        }
-        let caller = self.caller.take()?;
-        let answers = mem::take(&mut self.answers);
-        Some((caller, Replies(answers.into_iter().flatten().collect())))
     }
 }
 

@@ -1,4 +1,9 @@
-//! What a caller gets for a pipeline: [`Replies`].
+//! What a caller gets for a pipeline: [`Replies`], and how they come together: [`Gather`].
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
 
 use crate::redis::error::Result;
 use crate::redis::request::Answer;
@@ -54,5 +59,74 @@ impl IntoIterator for Replies {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+/// Collects the answers of a pipeline, in the caller's order.
+#[derive(Debug)]
+pub(crate) struct Gather(Mutex<Gathering>);
+
+#[derive(Debug)]
+struct Gathering {
+    answers: Vec<Option<Answer>>,
+    missing: usize,
+    caller: Option<oneshot::Sender<Replies>>,
+}
+
+impl Gather {
+    pub(crate) fn new(parts: usize, caller: Option<oneshot::Sender<Replies>>) -> Arc<Self> {
+        let mut gathering = Gathering {
+            answers: (0..parts).map(|_| None).collect(),
+            missing: parts,
+            caller,
+        };
+        if let Some((caller, replies)) = gathering.finished() {
+            drop(caller.send(replies));
+        }
+        Arc::new(Self(Mutex::new(gathering)))
+    }
+
+    pub(super) fn put(&self, index: usize, answer: Answer) {
+        let mut gathering = self.lock();
+        if let Some(place @ None) = gathering.answers.get_mut(index) {
+            *place = Some(answer);
+            gathering.missing -= 1;
+        }
+        let finished = gathering.finished();
+        // Telling the caller wakes it, which must not happen under the lock.
+        drop(gathering);
+        if let Some((caller, replies)) = finished {
+            // An error means that the caller has gone.
+            drop(caller.send(replies));
+        }
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        match &self.lock().caller {
+            Some(caller) => caller.is_closed(),
+            None => false,
+        }
+    }
+
+    /// Nobody holds its lock.
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.0.try_lock().is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Gathering> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gathering {
+    /// Once, when nothing is missing: whom to tell, and what.
+    fn finished(&mut self) -> Option<(oneshot::Sender<Replies>, Replies)> {
+        if self.missing > 0 {
+            return None;
+        }
+        let caller = self.caller.take()?;
+        let answers = mem::take(&mut self.answers);
+        Some((caller, Replies(answers.into_iter().flatten().collect())))
     }
 }

@@ -187,7 +187,7 @@ struct Looks(Arc<Gather>);
 
 impl std::task::Wake for Looks {
     fn wake(self: Arc<Self>) {
-        assert!(self.0.0.try_lock().is_ok(), "woken under the lock");
+        assert!(self.0.is_free(), "woken under the lock");
     }
 }
 
