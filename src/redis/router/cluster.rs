@@ -68,15 +68,16 @@ impl Topology for Cluster {
     }
 
     fn routes(&self, core: &mut Core, seat: Seat) -> KeyRoutes {
-        let lanes = self
-            .map
-            .nodes()
-            .iter()
-            .filter_map(|endpoint| core.node(endpoint).map(|node| Arc::clone(node.lane(seat))))
-            .collect();
-        KeyRoutes::Slots {
-            map: Arc::clone(&self.map),
-            lanes,
+        let mut lane = |endpoint| Some(Arc::clone(core.node(endpoint)?.lane(seat)));
+        // The map numbers its nodes: were one left out, slots would lead to the node after it.
+        let lanes: Option<_> = self.map.nodes().iter().map(&mut lane).collect();
+        match lanes {
+            Some(lanes) => KeyRoutes::Slots {
+                map: Arc::clone(&self.map),
+                lanes,
+            },
+            // The router ends.
+            None => KeyRoutes::Nowhere,
         }
     }
 
