@@ -18,8 +18,9 @@ use crate::registry::LastUsed;
 ///
 /// The actor is born to hold one socket. [`Task`](crate::link::Task) is such an actor, made of one
 /// future; one of your own dials in `started`, calls [`Lifeline::ready`] once it is usable, and stops
-/// its context when the socket is gone, after saying why with [`Lifeline::exit`]. Everything it owns is dropped with it: that is how the supervisor knows
-/// that the socket is closed. A panic in it is seen and counted as a crash.
+/// its context when the socket is gone, after saying why with [`Lifeline::exit`]. Everything it owns
+/// is dropped with it: that is how the supervisor knows that the socket is closed. A panic in it is
+/// seen and counted as a crash.
 ///
 /// The kind of the [`Cause`] decides what follows: a transient one is tried again after a backoff,
 /// a permanent one (`Denied`, `Certificate`, `Misconfigured`) parks the link; see

@@ -69,11 +69,11 @@ pub struct Terminate;
 /// # Its end
 ///
 /// It lives until [`Terminate`] or the end of its arbiter; dropping its addresses does not end it. A
-/// [`Link`](crate::link::Link) ends it with its last handle. The connection is dropped with it, in whatever it was doing: nothing is drained,
-/// and requests in flight are of unknown outcome. The registry is told [`EventKind::Stopped`] (and
-/// [`EventKind::Disconnected`] before it, if the link was up), and forgets the link. For a
-/// graceful end send [`Stop`] and wait for its answer before the arbiter or the `System` is
-/// stopped.
+/// [`Link`](crate::link::Link) ends it with its last handle. The connection is dropped with it, in
+/// whatever it was doing: nothing is drained, and requests in flight are of unknown outcome. The
+/// registry is told [`EventKind::Stopped`] (and [`EventKind::Disconnected`] before it, if the link was
+/// up), and forgets the link. For a graceful end send [`Stop`] and wait for its answer before the
+/// arbiter or the `System` is stopped.
 ///
 /// A link does not move to another arbiter: its supervisor, its connection and its socket live on
 /// the arbiter it was started on, and end with it. Start a new one elsewhere, under the same name

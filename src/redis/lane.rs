@@ -252,14 +252,15 @@ impl Lane {
     }
 
     /// Gives requests to `take` until it gives one back, for which it has no room, and remembers
-    /// whom to wake when the next comes. Those whose caller has gone are left out; those that are overdue are answered.
+    /// whom to wake when the next comes. Left out are those that are overdue, which are answered, and
+    /// those whose caller has gone.
     pub(crate) fn take(
         &self,
         cx: &Context<'_>,
         now: Instant,
         mut take: impl FnMut(Request) -> Option<Request>,
     ) -> Left {
-        let mut overdue = Vec::new();
+        let mut done_for = Vec::new();
         let mut state = self.lock();
         match &state.consumer {
             Some(waker) if waker.will_wake(cx.waker()) => {}
@@ -270,7 +271,7 @@ impl Lane {
             let weight = request.weight();
             state.weight -= weight;
             if request.deadline <= now || request.is_abandoned() {
-                overdue.push(request);
+                done_for.push(request);
             } else if let Some(request) = take(request) {
                 state.weight += weight;
                 state.queue.push_front(request);
@@ -291,12 +292,12 @@ impl Lane {
         let enters = state.is_to_enter();
         let gone = waiting - state.queue.len();
         state.order.left(gone);
-        state.note_unsent(&overdue);
+        state.note_unsent(&done_for);
         drop(state);
         if enters {
             self.traffic.enter(&self.me);
         }
-        self.answer_overdue(overdue, None);
+        self.answer_overdue(done_for, None);
         left
     }
 
@@ -380,9 +381,6 @@ impl Lane {
 }
 
 /// Asks a circuit that does not let everything through. A link that is down is not asked: what
-
-#[cfg(test)]
-mod tests;
 /// waits for it is sent once there is a new connection.
 #[cold]
 fn ask_circuit(circuit: &Circuit, state: &State, request: &mut Request) -> Result<(), ErrorKind> {
@@ -391,3 +389,6 @@ fn ask_circuit(circuit: &Circuit, state: &State, request: &mut Request) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! Whether a connection still makes progress: [`Vigil`]. Pure: it is told what happens and when.
 //!
 //! Three signs, from weak to strong. *Suspect*: something is in flight and nothing was heard for
-//! half a second; nothing more is written, the router looks around, nothing is closed. *Unhealthy*: the link was idle, and
-//! several health checks in a row stayed without an answer. *Stalled*: a command is overdue and
-//! nothing was heard for a whole command deadline. Only bytes that were read count as progress:
+//! half a second; nothing more is written, the router looks around, nothing is closed. *Unhealthy*:
+//! the link was idle, and several health checks in a row stayed without an answer. *Stalled*: a
+//! command is overdue and nothing was heard for a whole command deadline. Only bytes that were read count as progress:
 //! the kernel accepts writes for a dead peer, and a paused one even completes a TCP connect.
 
 use std::time::{Duration, Instant};

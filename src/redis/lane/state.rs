@@ -131,7 +131,8 @@ impl State {
         sooner
     }
 
-    /// Those that are overdue, or were refused, are remembered if they were the last ones.
+    /// While the lane is finishing, those that are overdue or refused are counted: nothing sends them
+    /// any more.
     pub(super) fn note_unsent(&mut self, requests: &[Request]) {
         if matches!(self.phase, Phase::Finishing) {
             let unsent = requests.iter().filter(|request| !request.is_abandoned());

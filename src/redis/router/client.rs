@@ -141,7 +141,8 @@ impl Client {
 
     /// Sends one command and gives its reply as it came.
     ///
-    /// Dropping the returned future does not take the command back: it may be executed.
+    /// Dropping the returned future takes the command back while it still waits for a connection;
+    /// afterwards it may be executed.
     ///
     /// # Errors
     ///

@@ -171,8 +171,8 @@ impl<T: Topology> Handler<Reconnect> for Router<T> {
 }
 
 /// Forces the circuit breakers of links open or closed, or releases them. Answers with the links
-/// it concerned: those that have a breaker, of each node the shared one. Nodes that are found later begin with one that is
-/// closed and not forced.
+/// it concerned: those that have a breaker, of each node the shared one. Nodes that are found later
+/// begin with one that is closed and not forced.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Vec<LinkName>")]
 pub struct ForceBreaker {
