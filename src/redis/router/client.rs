@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use actix::{Addr, MailboxError, Recipient};
+use actix::{Addr, Handler, MailboxError, Message, Recipient};
 use tokio::sync::oneshot;
 
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::Event;
 use crate::policy::Force;
 use crate::redis::awaited::awaited;
-use crate::redis::command::{Command, Pipeline};
+use crate::redis::command::{Command, KeptName, Pipeline};
 use crate::redis::config::{Config, Mode};
 use crate::redis::connection::Dialer;
 use crate::redis::error::{Error, Result};
@@ -62,6 +62,19 @@ impl AnyRouter {
             Self::Cluster(router) => router.clone().recipient(),
             Self::Standalone(router) => router.clone().recipient(),
         }
+    }
+
+    async fn ask<M>(&self, message: M) -> Result<M::Result>
+    where
+        M: Message<Result: Send> + Send + 'static,
+        ClusterRouter: Handler<M>,
+        Standalone: Handler<M>,
+    {
+        match self {
+            Self::Cluster(router) => router.send(message).await,
+            Self::Standalone(router) => router.send(message).await,
+        }
+        .map_err(gone)
     }
 }
 
@@ -167,9 +180,9 @@ impl Client {
     /// As [`Client::call`]; and if the reply is of another type than asked for, with
     /// [`Outcome::Executed`](crate::redis::Outcome::Executed).
     pub async fn query<T: FromValue>(&self, command: Command) -> Result<T> {
-        let name = command.name().to_owned();
+        let name = KeptName::of(&command);
         let value = self.call(command).await?;
-        T::from_value(value).map_err(|error| error.of(&name))
+        T::from_value(value).map_err(|error| error.of(name.as_str()))
     }
 
     /// Sends all commands of a pipeline, each to the node that serves it. Not a transaction: each
@@ -188,12 +201,7 @@ impl Client {
     /// The deadline passed, or the router was stopped. A parked link (wrong password, …) does not
     /// come up by itself soon: then it ends at once, with the cause.
     pub async fn ready(&self, timeout: Duration) -> Result<()> {
-        let ready = AwaitReady { timeout };
-        match &self.router {
-            AnyRouter::Cluster(router) => router.send(ready).await,
-            AnyRouter::Standalone(router) => router.send(ready).await,
-        }
-        .unwrap_or_else(|error| Err(gone(error)))
+        self.router.ask(AwaitReady { timeout }).await?
     }
 
     /// Asks every node for a sign of life.
@@ -202,11 +210,7 @@ impl Client {
     ///
     /// The router was stopped.
     pub async fn health_check(&self) -> Result<HealthReport> {
-        match &self.router {
-            AnyRouter::Cluster(router) => router.send(HealthCheck).await,
-            AnyRouter::Standalone(router) => router.send(HealthCheck).await,
-        }
-        .map_err(gone)
+        self.router.ask(HealthCheck).await
     }
 
     /// Replaces every connection by a new one, one node after the other, gracefully. Gives the
@@ -216,11 +220,7 @@ impl Client {
     ///
     /// The router was stopped.
     pub async fn reconnect(&self) -> Result<Vec<LinkName>> {
-        match &self.router {
-            AnyRouter::Cluster(router) => router.send(Reconnect).await,
-            AnyRouter::Standalone(router) => router.send(Reconnect).await,
-        }
-        .map_err(gone)
+        self.router.ask(Reconnect).await
     }
 
     /// Forces the circuit breaker of one node, or of all that are known, open or closed, or
@@ -235,12 +235,7 @@ impl Client {
         force: Force,
     ) -> Result<Vec<LinkName>> {
         let endpoint = endpoint.cloned();
-        let message = ForceBreaker { endpoint, force };
-        match &self.router {
-            AnyRouter::Cluster(router) => router.send(message).await,
-            AnyRouter::Standalone(router) => router.send(message).await,
-        }
-        .map_err(gone)
+        self.router.ask(ForceBreaker { endpoint, force }).await
     }
 
     /// Ends the router gracefully, for all its handles: within `timeout`, in place of
@@ -250,12 +245,7 @@ impl Client {
     ///
     /// The router was stopped already.
     pub async fn shutdown(&self, timeout: Duration) -> Result<ShutdownSummary> {
-        let shutdown = Shutdown { timeout };
-        match &self.router {
-            AnyRouter::Cluster(router) => router.send(shutdown).await,
-            AnyRouter::Standalone(router) => router.send(shutdown).await,
-        }
-        .map_err(gone)
+        self.router.ask(Shutdown { timeout }).await
     }
 
     /// What the client holds on behalf of callers and servers, in bytes: one figure, and its
