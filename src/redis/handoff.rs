@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::redis::error::{ErrorKind, Outcome};
-use crate::redis::memory::Tally;
+use crate::redis::memory::Bounded;
 use crate::redis::request::{Refusal, Request};
 use crate::redis::seat::Seat;
 use crate::redis::value::ServerError;
@@ -29,7 +29,7 @@ pub(crate) struct Bounced {
 
 /// A part of what is on its way.
 #[derive(Debug)]
-struct Counted(Arc<Tally>, usize);
+struct Counted(Arc<Bounded>, usize);
 
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -141,14 +141,14 @@ pub(crate) struct Handoff {
     seat: Seat,
     bounced: WeakRecipient<Bounced>,
     news: WeakRecipient<NodeNews>,
-    on_the_way: Arc<Tally>,
+    on_the_way: Arc<Bounded>,
 }
 
 impl Handoff {
     pub(crate) fn new(
         bounced: WeakRecipient<Bounced>,
         news: WeakRecipient<NodeNews>,
-        on_the_way: Arc<Tally>,
+        on_the_way: Arc<Bounded>,
     ) -> Self {
         Self {
             seat: Seat::SHARED,
@@ -173,7 +173,7 @@ impl Handoff {
 
     /// Hands a request back. It is answered here if there is no router any more, or if too much is
     /// on its way already.
-    #[expect(clippy::disallowed_methods, reason = "bounded in bytes by the tally")]
+    #[expect(clippy::disallowed_methods, reason = "bounded in bytes by that sum")]
     pub(crate) fn bounce(&self, request: Request, endpoint: &Endpoint, reason: Reason) {
         let Some(router) = self.bounced.upgrade() else {
             reason.answer(request, Some(endpoint));

@@ -22,7 +22,7 @@ use crate::exit::Cause;
 use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
-use crate::redis::lane::overdue::Order;
+use crate::redis::lane::overdue::DeadlineOrder;
 pub(crate) use crate::redis::lane::overdue::rest_after;
 pub(crate) use crate::redis::lane::state::Unfinished;
 use crate::redis::lane::state::{Phase, State};
@@ -108,7 +108,7 @@ impl Lane {
                 phase: Phase::Down(None),
                 earliest: None,
                 consumer: None,
-                order: Order::default(),
+                order: DeadlineOrder::default(),
                 left: Unfinished::default(),
                 keeper: None,
                 #[cfg(test)]

@@ -107,12 +107,12 @@ impl Gauges {
 
 /// A sum with a bound, shared by many who add to it.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Bounded {
     limit: usize,
     held: AtomicUsize,
 }
 
-impl Tally {
+impl Bounded {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -207,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_tally_keeps_its_bound_but_for_one_part() {
-        let tally = Tally::new(10);
-        assert!(tally.add(11), "one always fits");
-        assert!(!tally.add(1));
-        tally.subtract(11);
-        assert!(tally.add(4) && tally.add(6) && !tally.add(1));
-        tally.subtract(4);
-        assert_eq!(tally.held(), 6);
+    fn a_sum_keeps_its_bound_but_for_one_part() {
+        let bounded = Bounded::new(10);
+        assert!(bounded.add(11), "one always fits");
+        assert!(!bounded.add(1));
+        bounded.subtract(11);
+        assert!(bounded.add(4) && bounded.add(6) && !bounded.add(1));
+        bounded.subtract(4);
+        assert_eq!(bounded.held(), 6);
     }
 }

@@ -20,7 +20,7 @@ use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::pump::Pump;
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews};
 use crate::redis::lane::Lane;
-use crate::redis::memory::Tally;
+use crate::redis::memory::Bounded;
 use crate::redis::request::{Answer, Request, Responder};
 
 /// Keeps what a connection hands to its router.
@@ -57,7 +57,7 @@ pub(crate) struct Rig {
     pub(crate) bounced: Rc<RefCell<Vec<Bounced>>>,
     pub(crate) news: Rc<RefCell<Vec<News>>>,
     pub(crate) handoff: Handoff,
-    pub(crate) on_the_way: Arc<Tally>,
+    pub(crate) on_the_way: Arc<Bounded>,
     router: Addr<Keeper>,
 }
 
@@ -78,7 +78,7 @@ impl Rig {
         let (bounced, news) = (Rc::clone(&keeper.bounced), Rc::clone(&keeper.news));
         let router = keeper.start();
         let weak = router.downgrade();
-        let on_the_way = Arc::new(Tally::new(config.waiting.bytes));
+        let on_the_way = Arc::new(Bounded::new(config.waiting.bytes));
         Self {
             config: Arc::new(config),
             lane,

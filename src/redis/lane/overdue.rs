@@ -28,7 +28,7 @@ pub(crate) fn rest_after(length: usize) -> Option<Duration> {
 
 /// What is known of the order of deadlines in a queue.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct DeadlineOrder {
     /// So many at the front were looked at.
     seen: usize,
     /// The latest deadline among them.
@@ -39,7 +39,7 @@ pub(super) struct Order {
     rests_until: Option<Instant>,
 }
 
-impl Order {
+impl DeadlineOrder {
     /// So many left at the front.
     pub(super) fn left(&mut self, requests: usize) {
         self.seen = self.seen.saturating_sub(requests);

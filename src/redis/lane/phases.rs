@@ -109,13 +109,13 @@ impl Lane {
     }
 
     /// What may not wait in the present phase.
-    pub(super) fn refuse_waiting(&self, state: &mut State) -> Refused {
+    pub(super) fn refuse_waiting(&self, state: &mut State) -> TurnedAway {
         let Some(kind) = self.why_not(&state.phase) else {
-            return Refused::default();
+            return TurnedAway::default();
         };
         let refused = state.clear();
         state.note_unsent(&refused);
-        Refused(refused, Some(kind))
+        TurnedAway(refused, Some(kind))
     }
 }
 
@@ -129,9 +129,9 @@ fn is_renewal(cause: &Option<Cause>) -> bool {
 
 /// Requests to be answered once the lock is released: answering wakes tasks.
 #[derive(Default)]
-pub(super) struct Refused(Vec<Request>, Option<ErrorKind>);
+pub(super) struct TurnedAway(Vec<Request>, Option<ErrorKind>);
 
-impl Refused {
+impl TurnedAway {
     pub(super) fn answer(self, endpoint: Option<&Endpoint>) {
         let Some(kind) = self.1 else { return };
         for request in self.0 {

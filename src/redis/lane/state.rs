@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::exit::{Cause, CauseKind};
 use crate::redis::config::Waiting;
-use crate::redis::lane::overdue::Order;
+use crate::redis::lane::overdue::DeadlineOrder;
 use crate::redis::request::Request;
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct State {
     /// Takes requests while the link is up.
     pub(super) consumer: Option<Waker>,
     /// How the deadlines stand in the queue.
-    pub(super) order: Order,
+    pub(super) order: DeadlineOrder,
     /// What was left while the lane was finishing.
     pub(super) left: Unfinished,
     /// Expires them while it is not.

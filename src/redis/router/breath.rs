@@ -21,18 +21,18 @@ const AT_ONCE: u32 = 64;
 impl<T: Topology> Router<T> {
     /// To be called for each message that anybody may send.
     pub(crate) fn breathe(&mut self, ctx: &mut Context<Self>) {
-        self.core.taken += 1;
-        if self.core.taken == AT_ONCE {
-            self.core.taken = 0;
+        self.core.since_breath += 1;
+        if self.core.since_breath == AT_ONCE {
+            self.core.since_breath = 0;
             // Not a wait for anything: the mailbox goes on in the thread's next round.
-            ctx.wait(Breath { taken: false });
+            ctx.wait(Breath { polled: false });
         }
     }
 }
 
 /// Ready when it is polled a second time.
 struct Breath {
-    taken: bool,
+    polled: bool,
 }
 
 impl<T: Topology> ActorFuture<Router<T>> for Breath {
@@ -44,11 +44,11 @@ impl<T: Topology> ActorFuture<Router<T>> for Breath {
         ctx: &mut Context<Router<T>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        if self.taken {
+        if self.polled {
             router.core.place_overdue(ctx);
             return Poll::Ready(());
         }
-        self.taken = true;
+        self.polled = true;
         cx.waker().wake_by_ref();
         Poll::Pending
     }

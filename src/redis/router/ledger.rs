@@ -6,7 +6,7 @@ use actix::{Addr, Context, Handler, Message, ResponseFuture};
 
 use crate::endpoint::LinkName;
 use crate::redis::lane::Lane;
-use crate::redis::memory::{LinkMemory, Memory, Tally};
+use crate::redis::memory::{Bounded, LinkMemory, Memory};
 use crate::redis::router::router::{Router, Topology};
 use crate::redis::router::routes::Shared;
 use crate::registry::{QueuedBytes, Registry};
@@ -16,9 +16,9 @@ use crate::registry::{QueuedBytes, Registry};
 pub(crate) struct Ledger {
     lanes: Mutex<Vec<(LinkName, Weak<Lane>)>>,
     /// Requests that are put off.
-    pub(crate) put_off: Arc<Tally>,
+    pub(crate) put_off: Arc<Bounded>,
     /// Requests on their way from connections to the router.
-    pub(crate) handed_back: Arc<Tally>,
+    pub(crate) handed_back: Arc<Bounded>,
 }
 
 impl Ledger {
@@ -26,8 +26,8 @@ impl Ledger {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             lanes: Mutex::default(),
-            put_off: Arc::new(Tally::new(limit)),
-            handed_back: Arc::new(Tally::new(limit)),
+            put_off: Arc::new(Bounded::new(limit)),
+            handed_back: Arc::new(Bounded::new(limit)),
         }
     }
 

@@ -8,7 +8,7 @@ use actix::{AsyncContext, Context, SpawnHandle};
 
 use crate::endpoint::Endpoint;
 use crate::redis::handoff::Bounced;
-use crate::redis::memory::Tally;
+use crate::redis::memory::Bounded;
 use crate::redis::request::Request;
 use crate::redis::router::router::{Core, Router, Topology, now};
 
@@ -19,7 +19,7 @@ pub(crate) struct PutOff {
     most: usize,
     due: BTreeMap<Instant, Vec<Held>>,
     requests: usize,
-    bytes: Arc<Tally>,
+    bytes: Arc<Bounded>,
     timer: Option<(Instant, SpawnHandle)>,
 }
 
@@ -42,8 +42,8 @@ pub(super) enum Until {
 }
 
 impl PutOff {
-    /// At most so many requests, and as many bytes as the tally takes.
-    pub(crate) fn new(most: usize, bytes: &Arc<Tally>) -> Self {
+    /// At most so many requests, and as many bytes as that bound allows.
+    pub(crate) fn new(most: usize, bytes: &Arc<Bounded>) -> Self {
         Self {
             most,
             due: BTreeMap::new(),
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_topology_is_taken_out_among_the_others() {
-        let mut put_off = PutOff::new(10, &Arc::new(Tally::new(usize::MAX)));
+        let mut put_off = PutOff::new(10, &Arc::new(Bounded::new(usize::MAX)));
         for until in [
             Until::Due,
             Until::Topology,
@@ -217,7 +217,7 @@ mod tests {
     fn it_holds_as_much_as_may_wait_for_one_link_and_counts_what_leaves() {
         let weight = request("a").weight();
         for (most, bytes) in [(2, usize::MAX), (usize::MAX, 2 * weight)] {
-            let bytes = Arc::new(Tally::new(bytes));
+            let bytes = Arc::new(Bounded::new(bytes));
             let mut put_off = PutOff::new(most, &bytes);
             let soon = now();
             for late in [3, 1] {
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(put_off.clear().len(), 1);
             assert_eq!((put_off.requests, bytes.held()), (0, 0));
         }
-        let tiny = PutOff::new(1, &Arc::new(Tally::new(1)));
+        let tiny = PutOff::new(1, &Arc::new(Bounded::new(1)));
         assert!(tiny.has_room_for(weight), "one always fits");
     }
 }

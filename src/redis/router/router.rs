@@ -61,7 +61,7 @@ pub(crate) struct Core {
     ready_waiters: Vec<oneshot::Sender<Result<()>>>,
     pub(super) learned: Learned,
     /// Messages since the thread's other tasks could run.
-    pub(super) taken: u32,
+    pub(super) since_breath: u32,
     limbo_keeper: Option<OwnTask>,
     pub(super) traffic: Arc<Traffic>,
 }
@@ -188,7 +188,7 @@ impl<T: Topology> Router<T> {
                 maker: None,
                 ready_waiters: Vec::new(),
                 learned: Learned::No,
-                taken: 0,
+                since_breath: 0,
                 limbo_keeper: None,
                 traffic: Arc::default(),
             },
