@@ -23,6 +23,7 @@
 //!
 //! | module | what is there | pure |
 //! | --- | --- | --- |
+//! | `clock` | the clock that everything is decided by | |
 //! | [`secret`] | a text that is never shown | yes |
 //! | `percent` | the escapes of URLs | yes |
 //! | [`endpoint`] | what is dialled, and the names of links | yes |
@@ -47,6 +48,7 @@
 //! a command in every state (`semantics.md`), what is told (`events.md`), where it runs
 //! (`runtimes.md`), how to connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
 
+mod clock;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
 pub mod endpoint;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Message, WeakRecipient};
 
+use crate::clock::now;
 use crate::event::EventKind;
 use crate::policy::{
     Breaker, BreakerSettings, BreakerState, Epoch, Force, ProbeId, Refusal, Results,
@@ -258,10 +259,6 @@ fn event_of(breaker: &Breaker, now: Instant) -> EventKind {
             EventKind::CircuitClosed { forced: false }
         }
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl fmt::Debug for Circuit {

@@ -12,7 +12,7 @@ pub(crate) use stopping::StopWithin;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
@@ -22,6 +22,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::endpoint::LinkName;
 use crate::event::{EventKind, LinkState};
 use crate::exit::{Cause, CauseKind};
@@ -299,10 +300,6 @@ impl<B: Backend> Drop for Supervisor<B> {
         }
         self.narrator.unregister();
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl<B: Backend> Unpin for Supervisor<B> {}

@@ -45,7 +45,7 @@ impl<B: Backend> Supervisor<B> {
             wait.min(LOOK_AGAIN)
         };
         let handle = ctx.run_later(wait, move |supervisor, ctx| {
-            let now = super::now();
+            let now = crate::clock::now();
             if now < place && !supervisor.is_wanted(now) {
                 supervisor.queue_dial(generation, now, place, ctx);
             } else {

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::now;
 use crate::redis::command::arg::{ArgWriter, ToArgs};
 use crate::redis::command::encoded::{Args, CAPACITY, Encoded};
 use crate::redis::retry::{RetryMode, RetryPolicy};
@@ -59,7 +60,7 @@ struct Parts {
 impl Command {
     /// The same as [`cmd`].
     pub fn new(name: &str) -> Self {
-        let made = tokio::time::Instant::now().into_std();
+        let made = now();
         let mut command = match SPARES.try_with(Spares::take) {
             Ok(Some(mut spare)) => {
                 spare.made = made;
@@ -254,7 +255,7 @@ impl Command {
 impl Clone for Command {
     fn clone(&self) -> Self {
         let mut parts = self.0.clone();
-        parts.made = tokio::time::Instant::now().into_std();
+        parts.made = now();
         Self(parts)
     }
 }

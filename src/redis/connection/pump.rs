@@ -21,6 +21,7 @@ use bytes::BytesMut;
 use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
+use crate::clock::now;
 use crate::exit::{Cause, CauseKind};
 use crate::link::Tally;
 use crate::redis::cluster::Signal;
@@ -326,10 +327,6 @@ impl Pump {
             cx.waker().wake_by_ref();
         }
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl Future for Pump {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use crate::clock::now;
 use crate::redis::lane::Lane;
 use crate::redis::lane::state::Phase;
 
@@ -27,7 +28,7 @@ impl Lane {
             })
             .await;
             if !self.is_up() {
-                self.expire(tokio::time::Instant::now().into_std());
+                self.expire(now());
             }
         }
     }

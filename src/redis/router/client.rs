@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::{Addr, Handler, MailboxError, Message, Recipient};
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::Event;
 use crate::policy::Force;
@@ -24,7 +25,6 @@ use crate::redis::router::ledger::read_memory;
 use crate::redis::router::operations::{
     AwaitReady, ForceBreaker, HealthCheck, HealthReport, Reconnect,
 };
-use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
 use crate::redis::router::seat_book::Taken;
 use crate::redis::router::shutdown::{Shutdown, ShutdownSummary};

@@ -9,6 +9,7 @@ use std::time::Instant;
 use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle};
 use rand::seq::SliceRandom;
 
+use crate::clock::now;
 use crate::endpoint::Endpoint;
 use crate::event::{EventKind, RefreshTrigger};
 use crate::exit::{Cause, CauseKind, Class};
@@ -20,7 +21,7 @@ use crate::redis::router::node::Node;
 use crate::redis::router::refresh::{Question, Reading};
 use crate::redis::router::retry::retry;
 use crate::redis::router::router::sealed::Topology;
-use crate::redis::router::router::{Core, Router, now};
+use crate::redis::router::router::{Core, Router};
 use crate::redis::router::routes::KeyRoutes;
 use crate::redis::seat::Seat;
 

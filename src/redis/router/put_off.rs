@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use actix::{AsyncContext, Context, SpawnHandle};
 
+use crate::clock::now;
 use crate::endpoint::Endpoint;
 use crate::redis::handoff::Bounced;
 use crate::redis::memory::Bounded;
 use crate::redis::request::Request;
-use crate::redis::router::router::{Core, Router, Topology, now};
+use crate::redis::router::router::{Core, Router, Topology};
 
 /// Requests by the instant at which they are placed again. They stand in no lane, so they have a
 /// bound of their own: as much as may wait for one link, for the whole router.

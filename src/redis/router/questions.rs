@@ -7,12 +7,13 @@ use std::time::Duration;
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::endpoint::Endpoint;
 use crate::redis::command::{Command, CommandTable, cmd};
 use crate::redis::error::Error;
 use crate::redis::lane::Lane;
 use crate::redis::request::{Answer, Request, Responder};
-use crate::redis::router::router::{Router, Topology, now};
+use crate::redis::router::router::{Router, Topology};
 
 /// Sends one command through a lane, past the routes.
 pub(crate) async fn ask(lane: Arc<Lane>, command: Command, timeout: Duration) -> Answer {

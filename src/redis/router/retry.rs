@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use actix::Context;
 
+use crate::clock::now;
 use crate::endpoint::Endpoint;
 use crate::redis::cluster::Signal;
 use crate::redis::handoff::{Bounced, Reason};
 use crate::redis::request::Request;
 use crate::redis::retry::{Failure, RetryPolicy};
 use crate::redis::router::put_off::Until;
-use crate::redis::router::router::{Core, Router, Topology, now};
+use crate::redis::router::router::{Core, Router, Topology};
 
 /// Tries a request again, or answers it.
 pub(super) fn retry<T: Topology>(

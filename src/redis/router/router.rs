@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::link::{Circuit, SharedGovernor};
 use crate::redis::config::Config;
@@ -293,10 +294,6 @@ impl Core {
         self.ready_waiters.push(done);
         ready
     }
-}
-
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl<T: Topology> Actor for Router<T> {

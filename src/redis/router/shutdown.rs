@@ -9,11 +9,12 @@ use actix::{
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::link::StopWithin;
 use crate::redis::handoff::{Bounced, Reason};
 use crate::redis::lane::Unfinished;
 use crate::redis::router::node::NodeLink;
-use crate::redis::router::router::{Router, Topology, now};
+use crate::redis::router::router::{Router, Topology};
 
 /// Ends the router gracefully: takes no more, sends what was accepted, waits for its replies,
 /// closes every connection, then stops the actor.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use actix::AsyncContext;
 use rand::RngExt;
 
+use crate::clock::now;
 use crate::event::RefreshTrigger;
 use crate::redis::router::cluster::{Cluster, Ctx};
-use crate::redis::router::router::{Core, now};
+use crate::redis::router::router::Core;
 
 /// After failed refreshes in a row the wait doubles up to this.
 const REFRESH_BACKOFF_CAP: Duration = Duration::from_secs(5);

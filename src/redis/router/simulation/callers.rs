@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::world::World;
 use super::{TICK, arbiters, ms};
+use crate::clock::now;
 use crate::redis::command::{Command, cmd, pipe};
 use crate::redis::error::Outcome;
 use crate::redis::request::{Answer, Responder};
 use crate::redis::retry::RetryMode;
 use crate::redis::router::cluster::ClusterRouter;
-use crate::redis::router::router::now;
 use crate::redis::router::routes::Shared;
 use crate::redis::value::Value;
 
