@@ -27,7 +27,8 @@ const ORDER: [&[&str]; 17] = [
 ];
 
 /// The same within `redis`.
-const REDIS_ORDER: [&[&str]; 18] = [
+const REDIS_ORDER: [&[&str]; 19] = [
+    &["looking"],
     &["value", "error"],
     &["slot"],
     &["spares"],
@@ -60,7 +61,7 @@ const REEXPORTED: [(&str, &str); 7] = [
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.
-const PURE: [&str; 38] = [
+const PURE: [&str; 39] = [
     "secret.rs",
     "percent.rs",
     "endpoint.rs",
@@ -92,6 +93,7 @@ const PURE: [&str; 38] = [
     "redis/command/",
     "redis/config/",
     "redis/cluster/",
+    "redis/looking.rs",
     "redis/refusal.rs",
     "redis/connection/vigil.rs",
     "websocket/queue.rs",

@@ -23,16 +23,13 @@ use crate::link::{Circuit, Mark};
 use crate::redis::config::{Waiting, WhenDown};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::lane::overdue::DeadlineOrder;
-pub(crate) use crate::redis::lane::overdue::rest_after;
 pub(crate) use crate::redis::lane::state::Unfinished;
 use crate::redis::lane::state::{Phase, State};
+use crate::redis::looking::KEEP_PLACES;
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
 
 pub(crate) use traffic::Traffic;
-
-/// The queue is released once it is empty, if it grew beyond so many places.
-const KEEP_PLACES: usize = 4096;
 
 /// Requests that wait for one link.
 #[derive(Debug)]

@@ -45,6 +45,7 @@ mod error;
 pub mod from_value;
 mod handoff;
 mod lane;
+mod looking;
 mod memory;
 mod refusal;
 mod request;

@@ -5,14 +5,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::redis::config::InFlight as Limits;
-use crate::redis::lane::rest_after;
+use crate::redis::looking::{KEEP_PLACES, earlier, rest_after};
 use crate::redis::request::Request;
 
 /// What it costs to keep a place for a reply.
 const PLACE: usize = size_of::<Entry>();
-
-/// The queue is released once it is empty, if it grew beyond so many places.
-const KEEP_PLACES: usize = 4096;
 
 /// What the next reply is for.
 #[derive(Debug)]
@@ -226,7 +223,7 @@ impl InFlight {
             };
             if request.due > now {
                 let due = request.due;
-                self.earliest = Some(self.earliest.map_or(due, |known| known.min(due)));
+                self.earliest = Some(earlier(self.earliest, due));
                 continue;
             }
             if let Expected::Request(request) =

@@ -5,26 +5,11 @@
 //! deadline make the whole queue be looked through, and not at every instant.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::redis::lane::KEEP_PLACES;
-use crate::redis::lane::state::{State, earlier};
+use crate::redis::lane::state::State;
+use crate::redis::looking::{KEEP_PLACES, earlier, rest_after};
 use crate::redis::request::Request;
-
-/// A queue of so many is looked through whenever it helps.
-const SHORT: usize = 1024;
-
-/// A longer one rests for so long after that, for each request: 20 ms for 100,000. Looking takes a
-/// tenth of it.
-const REST: Duration = Duration::from_nanos(200);
-
-/// How long to rest after so many were looked through; a short queue needs none.
-pub(crate) fn rest_after(length: usize) -> Option<Duration> {
-    match length {
-        0..=SHORT => None,
-        long => Some(REST.saturating_mul(u32::try_from(long).unwrap_or(u32::MAX))),
-    }
-}
 
 /// What is known of the order of deadlines in a queue.
 #[derive(Debug, Default)]

@@ -147,7 +147,3 @@ impl State {
         std::mem::take(&mut self.queue).into()
     }
 }
-
-pub(super) fn earlier(known: Option<Instant>, other: Instant) -> Instant {
-    known.map_or(other, |known| known.min(other))
-}
