@@ -1,6 +1,8 @@
 //! The pool for MySQL and MariaDB, on a real MariaDB.
 #![cfg(feature = "mysql")]
 
+#[path = "mysql/beginnings.rs"]
+mod beginnings;
 #[path = "mysql/breaker.rs"]
 mod breaker;
 #[path = "mysql/dropped.rs"]

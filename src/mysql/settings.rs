@@ -52,8 +52,9 @@ pub struct MysqlSettings {
     /// text. Without the feature `tls` it is refused by `validate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSettings>,
-    /// Statements that every connection executes first, and again after each session, such as
-    /// `SET time_zone = '+00:00'`. Default none.
+    /// Statements that every connection executes first, in this order, and again after each
+    /// session, such as `SET time_zone = '+00:00'`. They must leave no transaction open. After
+    /// them `autocommit` is switched on, whatever they or the server say of it. Default none.
     pub setup: Vec<String>,
     /// What a call does while the link is down. Default: it fails at once.
     pub when_down: WhenDown,

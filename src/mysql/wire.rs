@@ -22,6 +22,10 @@ use crate::secret::Secret;
 /// A probe of the kernel's after so much silence.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// A server may begin without it (`autocommit = 0`), and a setup may switch it off: what was
+/// acknowledged would then be rolled back by the reset, or with the connection.
+const AUTOCOMMIT: &str = "SET autocommit = 1";
+
 /// A connection of the pool. Dropping it closes its socket there and then, whatever was under way:
 /// the server rolls back what was not committed.
 pub(super) struct Wire {
@@ -60,7 +64,7 @@ pub(super) async fn options(settings: Arc<MysqlSettings>) -> Result<Opts, Cause>
         .user(settings.username.as_deref())
         .pass(settings.password.as_ref().map(Secret::expose))
         .db_name(settings.database.as_deref())
-        .setup(settings.setup.clone())
+        .setup(setup(&settings.setup))
         .tcp_keepalive(Some(KEEPALIVE))
         // Else the driver leaves a loopback address for a unix socket that the server names.
         .prefer_socket(false);
@@ -72,6 +76,12 @@ pub(super) async fn options(settings: Arc<MysqlSettings>) -> Result<Opts, Cause>
         return Ok(options.ssl_opts(tls).into());
     }
     Ok(options.into())
+}
+
+/// The user's statements in their order, then our own: the driver executes the last one first.
+fn setup(given: &[String]) -> Vec<String> {
+    let own = std::iter::once(AUTOCOMMIT.to_owned());
+    own.chain(given.iter().rev().cloned()).collect()
 }
 
 impl Wire {
@@ -93,13 +103,20 @@ impl Wire {
             Err(_) => return Err(CauseKind::ConnectTimeout.into()),
         };
         let now = Instant::now();
-        Ok(Self {
+        let wire = Self {
             id: conn.id(),
             conn: Some(conn),
             idle_since: now,
             expires: now + lifetime.mul_f64(rand::rng().random_range(0.9..=1.1)),
             _place: place,
-        })
+        };
+        match wire.has_transaction() {
+            false => Ok(wire),
+            true => Err(Cause::new(
+                CauseKind::Misconfigured,
+                "setup leaves a transaction open",
+            )),
+        }
     }
 
     pub(super) fn conn(&mut self) -> &mut Conn {
