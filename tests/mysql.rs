@@ -27,6 +27,8 @@ mod shop;
 mod spins;
 #[path = "mysql/statements.rs"]
 mod statements;
+#[path = "mysql/strangers.rs"]
+mod strangers;
 mod support;
 #[path = "mysql/upkeep.rs"]
 mod upkeep;

@@ -3,7 +3,7 @@
 use mysql_async::prelude::FromRow;
 use mysql_async::{Row, Value};
 
-use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
+use crate::mysql::error::{Error, ErrorKind, Outcome, Result, SessionId};
 
 /// The answer to a statement: its rows, and what it changed. Of several result sets, the first.
 #[derive(Clone, Default)]
@@ -11,6 +11,8 @@ pub struct Answer {
     pub(super) rows: Vec<Row>,
     pub(super) affected_rows: u64,
     pub(super) last_insert_id: Option<u64>,
+    /// Whose it is.
+    pub(super) session: Option<SessionId>,
 }
 
 impl Answer {
@@ -19,8 +21,9 @@ impl Answer {
     /// # Errors
     /// A row does not convert: *executed*.
     pub fn rows<T: FromRow>(self) -> Result<Vec<T>> {
-        let rows = self.rows.into_iter();
-        rows.map(|row| T::from_row_opt(row).map_err(|_| unconverted()))
+        let Self { rows, session, .. } = self;
+        let rows = rows.into_iter();
+        rows.map(|row| T::from_row_opt(row).map_err(|_| unconverted(session)))
             .collect()
     }
 
@@ -29,9 +32,10 @@ impl Answer {
     /// # Errors
     /// It does not convert: *executed*.
     pub fn first<T: FromRow>(self) -> Result<Option<T>> {
-        let first = self.rows.into_iter().next();
+        let Self { rows, session, .. } = self;
+        let first = rows.into_iter().next();
         first
-            .map(|row| T::from_row_opt(row).map_err(|_| unconverted()))
+            .map(|row| T::from_row_opt(row).map_err(|_| unconverted(session)))
             .transpose()
     }
 
@@ -52,8 +56,12 @@ impl Answer {
 }
 
 /// It tells neither columns nor values.
-fn unconverted() -> Error {
-    Error::new(ErrorKind::Conversion, Outcome::Executed)
+fn unconverted(session: Option<SessionId>) -> Error {
+    let error = Error::new(ErrorKind::Conversion, Outcome::Executed);
+    match session {
+        Some(session) => error.of_session(session),
+        None => error,
+    }
 }
 
 /// About what a row takes, in bytes.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
@@ -123,12 +124,23 @@ pub enum ErrorKind {
     /// The code that was given a connection panicked.
     #[error("the work on the connection panicked")]
     Panicked,
-    /// The reason of the code that was given a connection, by [`Error::custom`].
+    /// The reason of the code that was given a connection: see [`Error::custom`].
     #[error("{0}")]
     Custom(Arc<str>),
     /// The configuration cannot work.
     #[error("invalid configuration: {0}")]
     Config(Arc<str>),
+}
+
+/// Tells the sessions of a process apart: what ends a transaction may come from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionId(u64);
+
+impl SessionId {
+    pub(super) fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// A failed call: what went wrong, what became of it, where, and the verb of its statement.
@@ -143,6 +155,8 @@ struct Inner {
     outcome: Outcome,
     endpoint: Option<Endpoint>,
     verb: Option<Arc<str>>,
+    /// Whose statement, answer or reason it is.
+    session: Option<SessionId>,
 }
 
 impl Error {
@@ -152,15 +166,16 @@ impl Error {
             outcome,
             endpoint: None,
             verb: None,
+            session: None,
         }))
     }
 
-    /// A reason of your own to end a transaction, which is rolled back by it.
+    /// A reason of your own to end a transaction, which is rolled back by it, or a session.
+    ///
+    /// What became of the work is known once it has left that: of a transaction *rolled back*, of
+    /// a session *unknown*, or *not sent* if nothing was written.
     pub fn custom(reason: impl AsRef<str>) -> Self {
-        Self::new(
-            ErrorKind::Custom(reason.as_ref().into()),
-            Outcome::RolledBack,
-        )
+        Self::new(ErrorKind::Custom(reason.as_ref().into()), Outcome::Unknown)
     }
 
     pub(super) fn config(reason: impl AsRef<str>) -> Self {
@@ -187,6 +202,26 @@ impl Error {
     pub(super) fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
         self
+    }
+
+    /// It came from this session, unless it is known that it came from another.
+    #[must_use]
+    pub(super) fn of_session(mut self, id: SessionId) -> Self {
+        self.0.session.get_or_insert(id);
+        self
+    }
+
+    pub(super) fn is_of_session(&self, id: SessionId) -> bool {
+        self.0.session == Some(id)
+    }
+
+    /// If it is a reason of the user's, given in this session, this became of the work there.
+    #[must_use]
+    pub(super) fn reason_of(self, id: SessionId, outcome: Outcome) -> Self {
+        match (&self.0.kind, self.0.session) {
+            (ErrorKind::Custom(_), None) => self.of_session(id).with_outcome(outcome),
+            _ => self,
+        }
     }
 
     pub(super) fn is_lost(&self) -> bool {

@@ -113,7 +113,8 @@ impl Pool {
     ///
     /// # Errors
     /// That of `work`, of a statement, or of the `COMMIT`; only the last can be of unknown
-    /// outcome.
+    /// outcome. An error that `work` brings from elsewhere, such as another pool, says what became
+    /// of the call there.
     pub async fn transaction<T, F>(&self, work: F) -> Result<T>
     where
         F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
@@ -127,17 +128,14 @@ impl Pool {
     /// transaction: variables, temporary tables, locks. The connection is reset afterwards.
     ///
     /// # Errors
-    /// That of `work`.
+    /// That of `work`. It says what became of the statement that failed: those before it stay.
     pub async fn session<T, F>(&self, work: F) -> Result<T>
     where
         F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.call(async move |session: &mut Session| {
-            session.shape();
-            work(session).await
-        })
-        .await
+        self.call(async move |session: &mut Session| session.carry_out(work).await)
+            .await
     }
 
     async fn statement(&self, statement: Statement, params: Option<Params>) -> Result<Answer> {

@@ -47,6 +47,7 @@ where
         affected_rows: result.affected_rows(),
         last_insert_id: result.last_insert_id(),
         rows: Vec::new(),
+        session: None,
     };
     let mut bytes = 0;
     let gathered: std::result::Result<bool, Fault> = async {

@@ -11,7 +11,7 @@ use crate::link::Pass;
 use crate::mysql::answer::Answer;
 use crate::mysql::call::Written;
 use crate::mysql::effect::Effect;
-use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
+use crate::mysql::error::{Error, ErrorKind, Outcome, Result, SessionId};
 use crate::mysql::queue::Shared;
 use crate::mysql::reading::{Fate, Reading, fits, gather};
 use crate::mysql::statement::Statement;
@@ -24,6 +24,7 @@ use crate::mysql::wire::Wire;
 /// Nothing that is done to it is seen by who comes next: it is reset before it goes back to the
 /// pool, and closed if it cannot be.
 pub struct Session {
+    id: SessionId,
     shared: Arc<Shared>,
     wire: Option<Wire>,
     /// How it was lost, if it was.
@@ -64,6 +65,7 @@ pub(super) struct Remains {
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, wire: Wire) -> Self {
         Self {
+            id: SessionId::fresh(),
             shared,
             wire: Some(wire),
             lost: None,
@@ -109,7 +111,10 @@ impl Session {
     ) -> Result<Answer> {
         let result = self.attempt(statement, params).await;
         let settings = self.shared.settings();
-        result.map_err(|error| error.at(&settings.endpoint).of(&statement.verb()))
+        result.map_err(|error| {
+            let error = error.at(&settings.endpoint).of(&statement.verb());
+            error.of_session(self.id)
+        })
     }
 
     async fn attempt(&mut self, statement: &Statement, params: Option<Params>) -> Result<Answer> {
@@ -169,7 +174,8 @@ impl Session {
         let ended = tokio::time::timeout(limit, running).await;
         self.under_way = false;
         match ended {
-            Ok(Fate::Done(answer)) => {
+            Ok(Fate::Done(mut answer)) => {
+                answer.session = Some(self.id);
                 self.opened = self.wire.as_ref().is_some_and(Wire::has_transaction);
                 Ok(answer)
             }
@@ -187,12 +193,15 @@ impl Session {
                 }
                 Err(error)
             }
-            Ok(fate @ (Fate::TooLarge | Fate::CutOff)) => {
-                if matches!(fate, Fate::CutOff) {
-                    self.interrupt();
-                }
+            Ok(Fate::TooLarge) => {
                 let kind = ErrorKind::TooLarge(reading.most);
                 Err(Error::new(kind, Outcome::Executed))
+            }
+            Ok(Fate::CutOff) => {
+                self.interrupt();
+                // The server ends it in the middle: what a function of it did is taken back, or not.
+                let kind = ErrorKind::TooLarge(reading.most);
+                Err(Error::new(kind, Outcome::Unknown))
             }
             Err(_) => {
                 self.overdue = true;
@@ -233,9 +242,14 @@ impl Session {
         self.written = written;
     }
 
-    /// More than one statement of the pool's own: it is reset afterwards.
-    pub(super) fn shape(&mut self) {
+    /// The work of a session of its own: it is reset afterwards.
+    pub(super) async fn carry_out<T, F>(&mut self, work: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<T>,
+    {
         self.shaped = true;
+        let result = work(self).await;
+        result.map_err(|error| error.reason_of(self.id, self.outcome()))
     }
 
     /// `BEGIN`, the work, and `COMMIT` or `ROLLBACK`.
@@ -243,7 +257,7 @@ impl Session {
     where
         F: AsyncFnOnce(&mut Self) -> Result<T>,
     {
-        self.shape();
+        self.shaped = true;
         self.in_transaction = true;
         // Whatever becomes of it: without a COMMIT nothing stays.
         self.query("BEGIN").await.map_err(|error| {
@@ -270,10 +284,15 @@ impl Session {
                     // Without its connection it is rolled back just as well.
                     self.wire = None;
                 }
+                let error = error.reason_of(self.id, Outcome::RolledBack);
                 Err(match error.outcome() {
                     Outcome::Refused | Outcome::NotSent | Outcome::RolledBack => error,
                     Outcome::Unknown | Outcome::Executed | Outcome::Answered => {
-                        error.with_outcome(Outcome::RolledBack)
+                        // What was done elsewhere is not taken back.
+                        match error.is_of_session(self.id) {
+                            true => error.with_outcome(Outcome::RolledBack),
+                            false => error,
+                        }
                     }
                 })
             }

@@ -18,11 +18,11 @@ async fn keeps_what_it_acknowledged(pool: &Pool, server: &MariaDb) -> TestResult
         })
         .await?;
         // After a session the connection is reset.
-        pool.session(async |session: &mut Session| {
-            session.query("INSERT INTO t VALUES (4)").await
-        })
-        .await?;
-        let rows = server.rows::<i32>("SELECT n FROM shop.t ORDER BY n").await?;
+        pool.session(async |session: &mut Session| session.query("INSERT INTO t VALUES (4)").await)
+            .await?;
+        let rows = server
+            .rows::<i32>("SELECT n FROM shop.t ORDER BY n")
+            .await?;
         assert_eq!(rows, [1, 2, 3, 4], "round {round}");
     }
     Ok(())
@@ -50,8 +50,8 @@ async fn what_is_acknowledged_is_committed_whatever_the_setup_says_of_autocommit
 }
 
 #[actix::test]
-async fn setup_statements_are_executed_in_their_order_at_first_and_after_each_session()
--> TestResult {
+async fn setup_statements_are_executed_in_their_order_at_first_and_after_each_session() -> TestResult
+{
     let server = server!();
     let mut settings = settings(&server);
     (settings.pool.min, settings.pool.max) = (1, 1);

@@ -175,3 +175,23 @@ async fn nothing_follows_an_error_that_ended_its_transaction() -> TestResult {
     assert_eq!(left, [1, 5, 6]);
     Ok(())
 }
+
+#[actix::test]
+async fn a_reading_statement_that_is_cut_off_is_not_called_executed() -> TestResult {
+    let server = server!("--log-bin-trust-function-creators=1");
+    let mut settings = settings(&server);
+    settings.pool.answer_bytes = 10_000;
+    let pool = Shop::ready(settings).await.pool;
+    pool.query("CREATE TABLE done (n INT)").await?;
+    // It reads by its first word, and writes by a function.
+    pool.query(
+        "CREATE FUNCTION f(n INT) RETURNS INT MODIFIES SQL DATA \
+         BEGIN INSERT INTO done VALUES (n); RETURN n; END",
+    )
+    .await?;
+    let statement = "SELECT f(seq), REPEAT('x', 10000) FROM seq_1_to_100000";
+    let error = pool.query(statement).await.expect_err("too large");
+    assert!(matches!(error.kind(), ErrorKind::TooLarge(_)), "{error}");
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    Ok(())
+}
