@@ -1,6 +1,8 @@
 //! The manager: named links of any kind, started and stopped in order; in virtual time, and on real
 //! servers of three kinds.
 
+#[path = "manager/interrupted.rs"]
+mod interrupted;
 #[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]
 #[path = "websocket/lines.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, WrapFuture};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::endpoint::LinkName;
 use crate::event::{Event, EventKind};
@@ -74,7 +75,7 @@ impl Handler<Event> for Manager {
         if !running {
             return;
         }
-        let now = tokio::time::Instant::now().into_std();
+        let now = Instant::now().into_std();
         let exhausted = !restarted.is_empty() && self.restarts.record(now);
         if exhausted {
             restarted.clear();
@@ -90,12 +91,14 @@ impl Handler<Event> for Manager {
         if restarted.is_empty() {
             return;
         }
+        let since = shared.stops();
         let restart = async move {
             let _turn = shared.turn.lock().await;
             // Only those that run: one that was stopped meanwhile stays so.
             restarted.retain(|name| shared.runs(name));
-            shared.stop(restarted.clone(), RESTART).await;
-            shared.start(restarted, RESTART).await;
+            let deadline = Instant::now() + RESTART;
+            shared.stop(restarted.clone(), deadline).await;
+            shared.start(restarted, RESTART, since).await;
         };
         ctx.spawn(restart.into_actor(self));
     }

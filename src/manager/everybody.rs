@@ -1,14 +1,16 @@
 //! Starting and stopping all members: [`StartAll`], [`StopAll`].
 
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Context, Handler, Message, ResponseFuture};
 use futures_util::FutureExt;
-use futures_util::future::{self, LocalBoxFuture, join_all};
-use tokio::time::Instant;
+use futures_util::future::{self, Either, LocalBoxFuture, join_all, select};
+use tokio::time::{Instant, timeout_at};
 
 use crate::endpoint::LinkName;
 use crate::manager::manager::{Manager, Shared};
@@ -21,7 +23,8 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// that need others once these are up; nobody waits for a member that it does not need. Tells for
 /// each, in the same order, whether it is up.
 ///
-/// One that was opened and is not up in time goes on trying all the same.
+/// One that was opened and is not up in time goes on trying all the same. A [`StopAll`] that is told
+/// meanwhile ends it: see [`NotStarted::Stopped`].
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<(LinkName, Result<(), NotStarted>)>")]
 pub struct StartAll {
@@ -42,13 +45,17 @@ pub enum NotStarted {
     /// It was not started, since this one, which it needs, is not up.
     #[error("it needs {0}, which is not up")]
     Needs(LinkName),
+    /// It was told to stop, or removed, meanwhile.
+    #[error("it was stopped meanwhile")]
+    Stopped,
 }
 
-/// Stops all members that run, the last one first. Tells for each whether it ended in time.
+/// Stops all members that run, the last one first. Tells for each whether it ended in time. Starts
+/// and restarts that are under way end at once.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<(LinkName, Result<(), StoppedLate>)>")]
 pub struct StopAll {
-    /// How long all of it may take; what is left then is dropped.
+    /// How long all of it may take, from when it is told; what is left then is dropped.
     pub timeout: Duration,
 }
 
@@ -62,10 +69,11 @@ impl Handler<StartAll> for Manager {
 
     fn handle(&mut self, message: StartAll, _: &mut Context<Self>) -> Self::Result {
         let shared = Rc::clone(&self.shared);
+        let since = shared.stops();
         Box::pin(async move {
             let _turn = shared.turn.lock().await;
             let names = shared.members.borrow().names();
-            shared.start(names, message.timeout).await
+            shared.start(names, message.timeout, since).await
         })
     }
 }
@@ -75,10 +83,13 @@ impl Handler<StopAll> for Manager {
 
     fn handle(&mut self, message: StopAll, _: &mut Context<Self>) -> Self::Result {
         let shared = Rc::clone(&self.shared);
+        let deadline = Instant::now() + message.timeout.min(FAR);
+        shared.stops.send_modify(|stops| *stops += 1);
         Box::pin(async move {
-            let _turn = shared.turn.lock().await;
+            // Another stop may hold it for longer: what still runs then is dropped all the same.
+            let _turn = timeout_at(deadline, shared.turn.lock()).await;
             let names = shared.members.borrow().names();
-            shared.stop(names, message.timeout).await
+            shared.stop(names, deadline).await
         })
     }
 }
@@ -87,11 +98,28 @@ impl Handler<StopAll> for Manager {
 type Starting<'a> = future::Shared<LocalBoxFuture<'a, Result<(), NotStarted>>>;
 
 impl Shared {
-    /// Starts these: each begins in this order, as soon as those it needs are up.
+    /// How often all was stopped by now.
+    pub(super) fn stops(&self) -> u64 {
+        *self.stops.borrow()
+    }
+
+    /// Waits until all is stopped once more `since` then, or this member is removed.
+    async fn stopped(&self, name: &LinkName, since: u64) {
+        let mut stops = self.stops.subscribe();
+        while *stops.borrow_and_update() == since && self.members.borrow().get(name).is_some() {
+            if stops.changed().await.is_err() {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// Starts these: each begins in this order, as soon as those it needs are up. It ends when all
+    /// is stopped once more `since` then.
     pub(super) async fn start(
         &self,
         names: Vec<LinkName>,
         timeout: Duration,
+        since: u64,
     ) -> Vec<(LinkName, Result<(), NotStarted>)> {
         let mut starts: Vec<(LinkName, Starting<'_>)> = Vec::with_capacity(names.len());
         for name in names {
@@ -104,10 +132,16 @@ impl Shared {
                 .collect();
             let own = name.clone();
             let start = async move {
-                for (needed, start) in needs {
-                    start.await.map_err(|_| NotStarted::Needs(needed))?;
+                let starting = async {
+                    for (needed, start) in needs {
+                        start.await.map_err(|_| NotStarted::Needs(needed))?;
+                    }
+                    self.start_one(&own, timeout).await
+                };
+                match select(pin!(self.stopped(&own, since)), pin!(starting)).await {
+                    Either::Left(_) => Err(NotStarted::Stopped),
+                    Either::Right((started, _)) => started,
                 }
-                self.start_one(&own, timeout).await
             };
             starts.push((name, start.boxed_local().shared()));
         }
@@ -127,7 +161,7 @@ impl Shared {
         let (open, running) = {
             let members = self.members.borrow();
             let Some(entry) = members.get(name) else {
-                return Ok(());
+                return Err(NotStarted::Stopped);
             };
             let held = &entry.member;
             (Rc::clone(&held.open), held.running.clone())
@@ -142,7 +176,7 @@ impl Shared {
                     opened.await
                 });
                 let late = |_| NotStarted::Open(format!("not done within {timeout:?}"));
-                let opened = tokio::time::timeout_at(deadline, opened).await;
+                let opened = timeout_at(deadline, opened).await;
                 let panicked = || NotStarted::Open(PANICKED.to_owned());
                 let opened = opened.map_err(late)?.ok_or_else(panicked)?;
                 let member = opened.map_err(|error| NotStarted::Open(error.to_string()))?;
@@ -164,9 +198,8 @@ impl Shared {
     pub(super) async fn stop(
         &self,
         names: Vec<LinkName>,
-        timeout: Duration,
+        deadline: Instant,
     ) -> Vec<(LinkName, Result<(), StoppedLate>)> {
-        let deadline = Instant::now() + timeout.min(FAR);
         let mut results = Vec::new();
         for name in names.into_iter().rev() {
             let running = self

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::endpoint::LinkName;
 use crate::manager::escalation::{Escalation, Strategy};
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) members: RefCell<Roster<Held>>,
     /// Starting, stopping and restarting members: one such work at a time.
     pub(super) turn: Mutex<()>,
+    /// How often all was stopped; also told when a member is removed. It ends starts.
+    pub(super) stops: watch::Sender<u64>,
     pub(super) strategy: Strategy,
     pub(super) escalated: RefCell<Option<Escalated>>,
 }
@@ -121,6 +123,7 @@ impl Setup {
                 registry,
                 members: RefCell::new(self.members),
                 turn: Mutex::new(()),
+                stops: watch::Sender::new(0),
                 strategy: self.strategy,
                 escalated: RefCell::new(self.escalated),
             }),
@@ -266,8 +269,8 @@ impl<M: Member + Clone> Handler<Get<M>> for Manager {
     }
 }
 
-/// Stops a member and forgets it; true if there was one. Members that were to start after it no
-/// longer wait for it.
+/// Stops a member and forgets it, also one that is being started; true if there was one. Members
+/// that were to start after it no longer wait for it.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
 pub struct Remove {
@@ -281,10 +284,10 @@ impl Handler<Remove> for Manager {
     type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, message: Remove, _: &mut Context<Self>) -> Self::Result {
-        let shared = Rc::clone(&self.shared);
+        // Before anything is awaited: whoever starts others is not waited for.
+        let removed = self.shared.members.borrow_mut().remove(&message.name);
+        self.shared.stops.send_modify(|_| {});
         Box::pin(async move {
-            let _turn = shared.turn.lock().await;
-            let removed = shared.members.borrow_mut().remove(&message.name);
             let Some(held) = removed else { return false };
             if let Some(running) = held.running {
                 stop_one(&running, message.timeout).await;
