@@ -34,6 +34,9 @@ const LAST_WORDS: [u16; 4] = [
 /// Wrong credentials, or not allowed.
 const DENIED: [u16; 8] = [1044, 1045, 1130, 1251, 1698, 1862, 3118, 4151];
 
+/// The setup cannot work: it cannot be parsed, or sets what is not there or to what cannot be.
+const BAD_SETUP: [u16; 4] = [1064, 1193, 1231, 1232];
+
 /// Of a statement that had been written and may have had this effect, or of one that had not.
 pub(super) fn on_statement(fault: Fault, written: Option<Effect>) -> Error {
     let open = match written {
@@ -73,11 +76,17 @@ pub(super) fn on_connect(fault: &Fault) -> Cause {
         code if DENIED.contains(&code) => CauseKind::Denied,
         // Unknown database.
         1049 => CauseKind::Misconfigured,
+        code if BAD_SETUP.contains(&code) => CauseKind::Misconfigured,
         // Too many connections, host blocked, server starts or ends, and what else may pass.
         _ => CauseKind::Unavailable,
     };
-    // It names user, host and database, which are the configuration's own.
-    Cause::new(kind, format!("{}: {}", error.code, error.message))
+    // These name user, host and database, which are the configuration's own. Others may quote a
+    // statement of the setup.
+    let is_plain = DENIED.contains(&error.code) || error.code == 1049;
+    match is_plain {
+        true => Cause::new(kind, format!("{}: {}", error.code, error.message)),
+        false => Cause::new(kind, served(error).to_string()),
+    }
 }
 
 fn served(error: &mysql_async::ServerError) -> ServerError {
@@ -191,9 +200,18 @@ mod tests {
             (1049, CauseKind::Misconfigured),
             (1040, CauseKind::Unavailable),
             (1203, CauseKind::Unavailable),
+            (1064, CauseKind::Misconfigured),
+            (1193, CauseKind::Misconfigured),
+            (1231, CauseKind::Misconfigured),
+            (1232, CauseKind::Misconfigured),
             (9999, CauseKind::Unavailable),
         ] {
             assert_eq!(on_connect(&server(code)).kind(), kind, "{code}");
+        }
+        // What a statement of the setup is quoted with is shown nowhere.
+        for code in [1040, 1064, 1231] {
+            let cause = on_connect(&server(code));
+            assert!(!cause.to_string().contains("hunter2"), "{cause}");
         }
         let eof = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         assert_eq!(on_connect(&eof.into()).kind(), CauseKind::Closed);
