@@ -7,6 +7,8 @@ mod beginnings;
 mod breaker;
 #[path = "mysql/dropped.rs"]
 mod dropped;
+#[path = "mysql/endings.rs"]
+mod endings;
 #[path = "mysql/faults.rs"]
 mod faults;
 mod heard;

@@ -83,6 +83,16 @@ pub(super) struct Pump {
     failed_checks: u32,
     next_check: Instant,
     end: Option<Cause>,
+    /// Those whose requests are dropped with it can be told why.
+    told: bool,
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if !self.told {
+            self.node.lose(&CauseKind::Aborted.into());
+        }
+    }
 }
 
 impl Pump {
@@ -112,6 +122,7 @@ impl Pump {
             doubts: 0,
             failed_checks: 0,
             end: None,
+            told: false,
         }
     }
 
@@ -119,17 +130,16 @@ impl Pump {
     pub(super) async fn run(mut self) -> Cause {
         let cause = self.work().await;
         self.node.lose(&cause);
+        self.told = true;
         cause
     }
 
     async fn work(&mut self) -> Cause {
         let mut draining = false;
         loop {
-            if let Some(cause) = self.end.take() {
-                return cause;
-            }
             match self.wishes.wish.get() {
                 Wish::Now => return CauseKind::Requested.into(),
+                // Whatever was found meanwhile: what is under way may be answered all the same.
                 Wish::Drain => {
                     if !std::mem::replace(&mut draining, true) {
                         self.node.shut();
@@ -140,6 +150,9 @@ impl Pump {
                     }
                 }
                 Wish::Run => {
+                    if let Some(cause) = self.end.take() {
+                        return cause;
+                    }
                     let checks = self.settings.health.enabled || self.failed_checks > 0;
                     if checks && !self.checking && Instant::now() >= self.next_check {
                         self.look();
@@ -195,8 +208,11 @@ impl Pump {
         self.tasks.push(carrying.boxed_local());
     }
 
-    /// Looks whether the node is well.
+    /// Looks whether the node is well, unless it is to end anyhow.
     fn look(&mut self) {
+        if self.wishes.wish.get() != Wish::Run {
+            return;
+        }
         if self.checking {
             self.check_again = true;
             return;

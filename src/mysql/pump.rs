@@ -18,19 +18,18 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::exit::{Cause, CauseKind};
 use crate::link::Lifeline;
-use crate::mysql::check::{Finding, check, end_orphan};
 use crate::mysql::queue::Shared;
 use crate::mysql::settings::MysqlSettings;
 use crate::mysql::task::{Done, serve};
 use crate::mysql::wire::{Place, Wire};
+
+mod looking;
 
 /// Connections that are dialled at once.
 const DIALS: usize = 4;
 /// After a failed dial of a pool that is up.
 const DIAL_AGAIN: Duration = Duration::from_millis(100);
 const DIAL_AGAIN_MOST: Duration = Duration::from_secs(5);
-/// A failed check is followed by the next after this.
-const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a running pool is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +65,21 @@ pub(super) struct Pump {
     /// The first loss that nobody has found an explanation for.
     suspicion: Option<Cause>,
     end: Option<Cause>,
+    /// Those whose calls are dropped with it can be told why.
+    told: bool,
+}
+
+/// Its connections and calls are dropped after this: aborted, if it has not come to an end.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if !self.told {
+            self.shared.lose(&CauseKind::Aborted.into());
+        }
+        let gauges = &self.shared.gauges;
+        for gauge in [&gauges.open, &gauges.idle, &gauges.in_use] {
+            gauge.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Pump {
@@ -97,6 +111,7 @@ impl Pump {
             next_check: now + settings.health.interval,
             suspicion: None,
             end: None,
+            told: false,
             settings,
             shared,
         }
@@ -106,29 +121,24 @@ impl Pump {
     pub(super) async fn run(mut self) -> Cause {
         let cause = self.work().await;
         self.shared.lose(&cause);
-        self.idle.clear();
-        self.in_use = 0;
-        drop(self.tasks);
-        let gauges = &self.shared.gauges;
-        for gauge in [&gauges.open, &gauges.idle, &gauges.in_use] {
-            gauge.store(0, Ordering::Relaxed);
-        }
+        self.told = true;
         cause
     }
 
     async fn work(&mut self) -> Cause {
         loop {
-            if let Some(cause) = self.end.take() {
-                return cause;
-            }
             match self.wish.get() {
                 Wish::Now => return CauseKind::Requested.into(),
                 Wish::Drain if self.in_use == 0 => {
                     join_all(self.idle.drain(..).map(Wire::close)).await;
                     return CauseKind::Requested.into();
                 }
+                // Whatever was found meanwhile: what is under way may be answered all the same.
                 Wish::Drain => {}
                 Wish::Run => {
+                    if let Some(cause) = self.end.take() {
+                        return cause;
+                    }
                     self.retire();
                     self.lend();
                     self.dial();
@@ -232,48 +242,6 @@ impl Pump {
         self.open.get().saturating_sub(stay)
     }
 
-    /// When the server is to be looked at next, unless something gives rise to it before. Where
-    /// that is switched off, what was found is still followed up.
-    fn next_look(&self) -> Option<Instant> {
-        let due = self.settings.health.enabled || self.failed_checks > 0;
-        (due && !self.checking).then_some(self.next_check)
-    }
-
-    /// Looks whether the server is there; `suspicion` says what gave rise to it.
-    fn look(&mut self, suspicion: Option<Cause>) {
-        if self.suspicion.is_none() {
-            self.suspicion = suspicion;
-        }
-        if self.checking {
-            self.check_again = true;
-            return;
-        }
-        self.checking = true;
-        self.next_check = Instant::now() + self.settings.health.interval;
-        // One that nobody used lately: it tells the most.
-        let wire = self.idle.pop_front();
-        let fresh = self.fresh_when_asked();
-        let settings = Arc::clone(&self.settings);
-        let checking = async move {
-            let health = &settings.health;
-            let (wire, finding) = check(wire, fresh, &health.query, health.timeout).await;
-            Done::Checked(wire, finding)
-        };
-        self.tasks.push(checking.boxed_local());
-    }
-
-    /// As [`Pump::fresh`], with a place that is taken only if it comes to that.
-    fn fresh_when_asked(&self) -> impl Future<Output = Result<Wire, Cause>> + use<> {
-        let options = self.options.clone();
-        let open = Rc::clone(&self.open);
-        let settings = Arc::clone(&self.settings);
-        async move {
-            let limit = settings.link.connect_timeout;
-            let lifetime = settings.pool.lifetime;
-            Wire::dial(options, Place::taken(&open), lifetime, limit).await
-        }
-    }
-
     fn settle(&mut self, done: Done) {
         match done {
             Done::Served(remains) => {
@@ -318,14 +286,6 @@ impl Pump {
         }
     }
 
-    fn end_orphan(&mut self, number: u32) {
-        let wire = self.idle.pop_back();
-        let fresh = self.fresh_when_asked();
-        let limit = self.settings.health.timeout;
-        let ending = end_orphan(wire, fresh, number, limit).map(Done::Freed);
-        self.tasks.push(ending.boxed_local());
-    }
-
     fn dialled(&mut self, dialled: Result<Wire, Cause>) {
         match dialled {
             Ok(wire) => {
@@ -340,33 +300,6 @@ impl Pump {
                 self.look(Some(cause));
             }
         }
-    }
-
-    fn checked(&mut self, finding: Finding) {
-        let cause = match finding {
-            Finding::Well => {
-                self.failed_checks = 0;
-                self.suspicion = None;
-                return;
-            }
-            Finding::Gone(cause) if self.in_use == 0 && self.idle.is_empty() => {
-                // The loss itself says more than that there is nobody to be found now.
-                self.end = Some(self.suspicion.take().unwrap_or(cause));
-                return;
-            }
-            Finding::Gone(_) if !self.idle.is_empty() => {
-                // Each of the others may be alive.
-                self.check_again = true;
-                return;
-            }
-            Finding::Gone(cause) | Finding::Failed(cause) => cause,
-        };
-        self.failed_checks += 1;
-        if self.failed_checks >= self.settings.health.failures {
-            let text = format!("{} checks in a row failed: {}", self.failed_checks, cause);
-            self.end = Some(Cause::new(CauseKind::Unhealthy, text));
-        }
-        self.next_check = Instant::now() + CHECK_AGAIN.min(self.settings.health.interval);
     }
 
     /// When something is to be done that no news gives rise to. Only what [`Pump::work`] would then

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mysql_async::Params;
 use mysql_async::prelude::Queryable;
 
-use crate::exit::Cause;
+use crate::exit::{Cause, CauseKind};
 use crate::link::Pass;
 use crate::mysql::answer::Answer;
 use crate::mysql::call::Written;
@@ -126,8 +126,11 @@ impl Session {
             self.interrupt();
         }
         let Some(wire) = self.wire.as_mut() else {
-            let cause = self.lost.clone();
-            let cause = cause.unwrap_or_else(|| self.shared.cause_of_loss());
+            let given_up = || match self.overdue {
+                true => Cause::new(CauseKind::Stalled, "a statement before passed its deadline"),
+                false => Cause::new(CauseKind::Closed, "a statement before ended its use"),
+            };
+            let cause = self.lost.clone().unwrap_or_else(given_up);
             return Err(Error::not_sent(ErrorKind::Lost(cause)));
         };
         let settings = self.shared.settings();
