@@ -21,4 +21,6 @@ mod scripted;
 mod secured;
 #[path = "elasticsearch/sniffing.rs"]
 mod sniffing;
+#[path = "elasticsearch/stopped.rs"]
+mod stopped;
 mod support;

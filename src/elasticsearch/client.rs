@@ -171,15 +171,16 @@ impl ElasticClient {
 
     /// Starts all links again after [`ElasticClient::stop`], or revives those that are parked.
     pub async fn start(&self) {
-        for link in self.links() {
+        for link in self.members.stopped(false) {
             link.start().await;
         }
     }
 
     /// Stops all links for all handles, at once: requests under way finish within the drain
-    /// timeout, those that wait fail. Returns once every link has stopped.
+    /// timeout, those that wait fail. Returns once every link has stopped. Nodes that come later,
+    /// by sniffing or new settings, wait for [`ElasticClient::start`], too.
     pub async fn stop(&self) {
-        let links = self.links();
+        let links = self.members.stopped(true);
         let stopping = links.iter().map(Link::stop);
         futures_util::future::join_all(stopping).await;
     }

@@ -20,7 +20,14 @@ use crate::registry::Registry;
 pub(super) struct Members {
     shared: Arc<Shared>,
     registry: Addr<Registry>,
-    links: Mutex<Vec<Member>>,
+    links: Mutex<Links>,
+}
+
+#[derive(Default)]
+struct Links {
+    members: Vec<Member>,
+    /// Those that come are not started.
+    stopped: bool,
 }
 
 struct Member {
@@ -41,9 +48,9 @@ impl Members {
         let settings = shared.settings();
         let mut links = members.lock();
         for url in &settings.nodes {
-            links.push(members.link(url, true, &settings));
+            links.members.push(members.link(url, true, &settings));
         }
-        members.publish(&links);
+        members.publish(&links.members);
         drop(links);
         Arc::new(members)
     }
@@ -67,7 +74,14 @@ impl Members {
     }
 
     pub(super) fn links(&self) -> Vec<Link<NodeBackend>> {
-        self.lock().iter().map(|it| it.link.clone()).collect()
+        let links = self.lock();
+        links.members.iter().map(|it| it.link.clone()).collect()
+    }
+
+    /// All are to be stopped, or started; links that come from now on are treated alike.
+    pub(super) fn stopped(&self, stopped: bool) -> Vec<Link<NodeBackend>> {
+        self.lock().stopped = stopped;
+        self.links()
     }
 
     pub(super) fn registry(&self) -> &Addr<Registry> {
@@ -77,21 +91,22 @@ impl Members {
     /// The name of a link that is parked.
     pub(super) fn any_parked(&self) -> Option<LinkName> {
         let links = self.lock();
-        let parked = links.iter().find(|it| it.node.is_parked());
+        let parked = links.members.iter().find(|it| it.node.is_parked());
         parked.map(|it| it.link.name().clone())
     }
 
     /// The first link, and its last failure if it is down.
     pub(super) fn first(&self) -> Option<(LinkName, Option<Cause>)> {
         let links = self.lock();
-        let first = links.first()?;
+        let first = links.members.first()?;
         Some((first.link.name().clone(), first.node.failure()))
     }
 
     /// Ends the backoff of those that wait for one.
     #[expect(clippy::disallowed_methods, reason = "to each link, twice a second")]
     pub(super) fn try_now(&self) {
-        for member in self.lock().iter().filter(|it| it.node.waits()) {
+        let links = self.lock();
+        for member in links.members.iter().filter(|it| it.node.waits()) {
             member.link.supervisor().do_send(ReconnectNow);
         }
     }
@@ -109,7 +124,8 @@ impl Members {
         if !Arc::ptr_eq(settings, &self.shared.settings()) {
             return;
         }
-        let known: BTreeSet<Endpoint> = links.iter().map(|it| endpoint(it).clone()).collect();
+        let Links { members, stopped } = &mut *links;
+        let known: BTreeSet<Endpoint> = members.iter().map(|it| endpoint(it).clone()).collect();
         let is_new = |endpoint: &&Endpoint| !known.contains(*endpoint);
         let fresh: Vec<_> = found
             .iter()
@@ -118,29 +134,33 @@ impl Members {
             .collect();
         let stays =
             |it: &Member| it.node.is_seed.load(Ordering::Relaxed) || found.contains(endpoint(it));
-        if fresh.is_empty() && links.iter().all(stays) {
+        if fresh.is_empty() && members.iter().all(stays) {
             return;
         }
-        let (stay, go): (Vec<_>, Vec<_>) = links.drain(..).partition(stays);
-        links.extend(stay);
+        let (stay, go): (Vec<_>, Vec<_>) = members.drain(..).partition(stays);
+        members.extend(stay);
         for url in fresh {
             let member = self.link(&url, false, settings);
-            member.link.supervisor().do_send(Start);
-            links.push(member);
+            if !*stopped {
+                member.link.supervisor().do_send(Start);
+            }
+            members.push(member);
         }
-        self.publish(&links);
+        self.publish(members);
         drop(links);
         end(go);
     }
 
     /// The settings were replaced: links to new nodes come, those of old ones go, all others
     /// reconnect.
+    #[expect(clippy::disallowed_methods, reason = "the first message to a link")]
     pub(super) async fn renew(&self) {
         let settings = self.shared.settings();
-        let (mut renewed, mut started) = (Vec::new(), Vec::new());
+        let mut renewed = Vec::new();
         let go: Vec<_> = {
             let mut links = self.lock();
-            let (stay, go): (Vec<_>, Vec<_>) = links
+            let Links { members, stopped } = &mut *links;
+            let (stay, go): (Vec<_>, Vec<_>) = members
                 .drain(..)
                 .partition(|it| settings.nodes.contains(&it.node.url));
             for url in &settings.nodes {
@@ -158,25 +178,25 @@ impl Members {
                     }
                     None => {
                         let member = self.link(url, true, &settings);
-                        started.push(member.link.clone());
+                        // Under the lock: a stop that comes now finds it.
+                        if !*stopped {
+                            member.link.supervisor().do_send(Start);
+                        }
                         member
                     }
                 };
-                links.push(member);
+                members.push(member);
             }
-            self.publish(&links);
+            self.publish(members);
             go
         };
         end(go);
-        for link in started {
-            link.start().await;
-        }
         for (link, backend) in renewed {
             link.reconfigure(backend).await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
+    fn lock(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
