@@ -56,7 +56,7 @@ struct State {
     /// Why the last connection actor ended.
     loss: Option<Cause>,
     busy_until: Option<Instant>,
-    /// Answers in a row that say so.
+    /// How often in a row it was told to rest.
     busy: u32,
 }
 
@@ -152,14 +152,22 @@ impl Node {
     /// It asked to be left alone.
     pub(super) fn rest(&self, asked: Option<Duration>) {
         let mut state = self.lock();
+        let now = Instant::now();
+        // It rests already: what was on its way is no further reason, unless it asks for longer.
+        let rests = state.busy_until.is_some_and(|until| until > now);
+        if rests && asked.is_none() {
+            return;
+        }
+        if !rests {
+            state.busy = state.busy.saturating_add(1);
+        }
         let rest = asked.unwrap_or_else(|| {
             let backoff = Backoff::exponential(REST, 2.0)
                 .and_then(|it| it.capped(REST_MOST))
                 .unwrap_or_default();
-            backoff.delay(state.busy + 1, Duration::ZERO, &mut rand::rng())
+            backoff.delay(state.busy, Duration::ZERO, &mut rand::rng())
         });
-        state.busy = state.busy.saturating_add(1);
-        state.busy_until = Some(Instant::now() + rest);
+        state.busy_until = state.busy_until.max(Some(now + rest));
     }
 
     /// It does its work again.
@@ -211,5 +219,50 @@ impl Node {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> Arc<Node> {
+        let settings = ElasticSettings::from_urls(["http://h"]).expect("valid");
+        let url = settings.nodes[0].clone();
+        Node::new(url, true, &settings, &Arc::new(watch::Sender::new(())))
+    }
+
+    fn rests_for(node: &Node) -> Duration {
+        let until = node.lock().busy_until.expect("it rests");
+        until.saturating_duration_since(Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_answers_of_one_moment_are_one_reason_to_rest() {
+        let node = node();
+        for burst in 1..=3 {
+            for _ in 0..64 {
+                node.rest(None);
+            }
+            let most = REST * 2_u32.pow(burst - 1);
+            assert!(rests_for(&node) <= most, "{:?}", rests_for(&node));
+            tokio::time::advance(most).await;
+        }
+        node.works();
+        node.rest(None);
+        assert!(rests_for(&node) <= REST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_nodes_own_word_is_not_shortened() {
+        let node = node();
+        let asked = Duration::from_secs(30);
+        node.rest(Some(asked));
+        node.rest(None);
+        node.rest(Some(Duration::from_secs(1)));
+        assert_eq!(rests_for(&node), asked);
+        // Nor is a longer one that comes later lost.
+        node.rest(Some(asked * 2));
+        assert_eq!(rests_for(&node), asked * 2);
     }
 }
