@@ -54,6 +54,7 @@ pub mod elasticsearch;
 pub mod endpoint;
 pub mod event;
 pub mod exit;
+mod guarded;
 pub mod link;
 pub mod manager;
 #[cfg(feature = "mysql")]

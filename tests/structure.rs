@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A module imports only from those before it. Those in one row may import each other.
 const ORDER: [&[&str]; 17] = [
-    &["clock"],
+    &["clock", "guarded"],
     &["secret"],
     &["percent"],
     &["endpoint"],

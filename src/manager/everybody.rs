@@ -13,6 +13,7 @@ use futures_util::future::{self, Either, LocalBoxFuture, join_all, select};
 use tokio::time::{Instant, timeout_at};
 
 use crate::endpoint::LinkName;
+use crate::guarded::drop_guarded;
 use crate::manager::manager::{Manager, Shared};
 use crate::manager::member::{Member, Opening};
 
@@ -210,6 +211,7 @@ impl Shared {
             if let Some(running) = running {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let ended = stop_one(&running, left).await;
+                drop_guarded(running);
                 results.push((name, if ended { Ok(()) } else { Err(StoppedLate) }));
             }
         }

@@ -13,6 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Mutex, watch};
 
 use crate::endpoint::LinkName;
+use crate::guarded::drop_guarded;
 use crate::manager::escalation::{Escalation, Strategy};
 use crate::manager::everybody::stop_one;
 use crate::manager::member::{Member, OpenError, Opening};
@@ -104,7 +105,7 @@ impl Setup {
     ///
     /// # Errors
     ///
-    /// Its name is taken, or it is to start after one that is not there.
+    /// Its name is taken or overlaps with another, or it is to start after one that is not there.
     pub fn member(mut self, member: Register) -> Result<Self, NotRegistered> {
         member.add_to(&mut self.members)?;
         Ok(self)
@@ -291,7 +292,9 @@ impl Handler<Remove> for Manager {
             let Some(held) = removed else { return false };
             if let Some(running) = held.running {
                 stop_one(&running, message.timeout).await;
+                drop_guarded(running);
             }
+            drop_guarded(held.open);
             true
         })
     }

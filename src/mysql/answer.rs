@@ -1,7 +1,7 @@
 //! What came back: [`Answer`].
 
 use mysql_async::prelude::FromRow;
-use mysql_async::{Row, Value};
+use mysql_async::{Params, Row, Value};
 
 use crate::mysql::error::{Error, ErrorKind, Outcome, Result, SessionId};
 
@@ -67,11 +67,27 @@ fn unconverted(session: Option<SessionId>) -> Error {
 /// About what a row takes, in bytes.
 pub(super) fn weight(row: &Row) -> usize {
     let values = (0..row.len()).filter_map(|column| row.as_ref(column));
-    let bytes = values.map(|value| match value {
+    values.map(value_weight).sum::<usize>() + size_of::<Row>()
+}
+
+/// The same of a value.
+pub(super) fn value_weight(value: &Value) -> usize {
+    match value {
         Value::Bytes(bytes) => size_of::<Value>() + bytes.len(),
         _ => size_of::<Value>(),
-    });
-    bytes.sum::<usize>() + size_of::<Row>()
+    }
+}
+
+/// The same of parameters.
+pub(super) fn params_weight(params: &Params) -> usize {
+    match params {
+        Params::Empty => 0,
+        Params::Positional(values) => values.iter().map(value_weight).sum(),
+        Params::Named(values) => {
+            let values = values.iter();
+            values.map(|(name, it)| name.len() + value_weight(it)).sum()
+        }
+    }
 }
 
 /// Its size alone: the rows are the application's.

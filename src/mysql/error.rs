@@ -95,7 +95,7 @@ pub enum ErrorKind {
     /// No connection was to be had within the acquire deadline.
     #[error("no connection within {waited:?}: {in_use} in use{}", after_colon(.cause.as_ref()))]
     NoConnection {
-        /// The acquire deadline.
+        /// The acquire deadline, of new settings perhaps.
         waited: Duration,
         /// Connections in use when it passed.
         in_use: usize,
@@ -103,7 +103,7 @@ pub enum ErrorKind {
         #[source]
         cause: Option<Cause>,
     },
-    /// As many calls as may wait for a connection wait already.
+    /// As many calls as may wait for a connection wait already, or as many bytes.
     #[error("{0} calls wait for a connection already")]
     QueueFull(usize),
     /// The circuit breaker of the link is open, or half-open with its probes under way.

@@ -9,8 +9,8 @@ use mysql_async::Params;
 use tokio::sync::oneshot;
 
 use crate::link::{Link, LinkSettings, Start};
-use crate::mysql::answer::Answer;
-use crate::mysql::call::{Call, Work, Written};
+use crate::mysql::answer::{Answer, params_weight};
+use crate::mysql::call::{Call, Given, Work, Written};
 use crate::mysql::connection::{Closing, MysqlBackend};
 use crate::mysql::error::{Error, ErrorKind, Outcome, Result};
 use crate::mysql::queue::{Shared, Statistics};
@@ -120,8 +120,8 @@ impl Pool {
         F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.call(async move |session: &mut Session| session.transact(work).await)
-            .await
+        let work = async move |session: &mut Session| session.transact(work).await;
+        self.call(work, 0).await
     }
 
     /// Runs `work` with a connection of its own, for statements that belong together without a
@@ -134,22 +134,30 @@ impl Pool {
         F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.call(async move |session: &mut Session| session.carry_out(work).await)
-            .await
+        let work = async move |session: &mut Session| session.carry_out(work).await;
+        self.call(work, 0).await
     }
 
     async fn statement(&self, statement: Statement, params: Option<Params>) -> Result<Answer> {
+        let weight = statement.weight() + params.as_ref().map_or(0, params_weight);
+        let asked = Arc::new((statement, params));
+        let statement = &asked.0;
         let mut open: Option<Error> = None;
-        for repeat in 0.. {
-            let (once, params) = (statement.clone(), params.clone());
-            let work = async move |session: &mut Session| session.execute(&once, params).await;
-            let error = match self.call(work).await {
+        let mut repeats = 0;
+        loop {
+            let once = Arc::clone(&asked);
+            // The parameters are copied once there is a connection, not for the time of waiting.
+            let work = async move |session: &mut Session| {
+                let (statement, params) = &*once;
+                session.execute(statement, params.clone()).await
+            };
+            let error = match self.call(work, weight).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error.of(&statement.verb()),
             };
             let harmless = error.outcome() == Outcome::NotSent
                 || (statement.is_idempotent() && error.outcome() == Outcome::Unknown);
-            let again = error.is_lost() && harmless && repeat < REPEATS;
+            let again = error.is_lost() && harmless && repeats < REPEATS;
             if error.outcome() == Outcome::Unknown && open.is_none() {
                 open = Some(error.clone());
             }
@@ -157,11 +165,12 @@ impl Pool {
                 // A repetition that was not sent says nothing of the first try.
                 return Err(open.unwrap_or(error));
             }
+            repeats += 1;
         }
-        Err(Error::not_sent(ErrorKind::Stopped))
     }
 
-    async fn call<T, F>(&self, work: F) -> Result<T>
+    /// `weight`: what the work keeps in bytes, beside itself.
+    async fn call<T, F>(&self, work: F, weight: usize) -> Result<T>
     where
         F: AsyncFnOnce(&mut Session) -> Result<T> + Send + 'static,
         T: Send + 'static,
@@ -171,7 +180,8 @@ impl Pool {
         let (sender, answer) = oneshot::channel();
         let written = Written::default();
         let mut call = Call {
-            work,
+            weight: size_of_val(&work) + weight,
+            work: Given::new(work),
             answer: sender,
             pass: None,
             written: written.clone(),

@@ -15,7 +15,7 @@ use crate::exit::{Cause, CauseKind};
 use crate::link::Circuit;
 use crate::mysql::call::Work;
 use crate::mysql::error::{Error, ErrorKind, Result};
-use crate::mysql::settings::{MysqlSettings, WhenDown};
+use crate::mysql::settings::{MysqlSettings, PoolSize, WhenDown};
 use crate::policy::BreakerSettings;
 
 /// How the link stands, for callers.
@@ -31,7 +31,50 @@ pub(super) enum Phase {
 /// A call that waits for a connection until `due`.
 pub(super) struct Waiting {
     pub(super) work: Box<dyn Work>,
+    since: Instant,
     pub(super) due: Instant,
+}
+
+/// Calls that wait, and how many bytes they keep.
+#[derive(Default)]
+struct Queue {
+    calls: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+impl Queue {
+    /// One always fits.
+    fn has_room(&self, weight: usize, size: &PoolSize) -> bool {
+        let fits = self.bytes.saturating_add(weight) <= size.waiting_bytes;
+        self.calls.len() < size.waiting && (fits || self.calls.is_empty())
+    }
+
+    fn push_back(&mut self, waiting: Waiting) {
+        self.bytes += waiting.work.weight();
+        self.calls.push_back(waiting);
+    }
+
+    fn push_front(&mut self, waiting: Waiting) {
+        self.bytes += waiting.work.weight();
+        self.calls.push_front(waiting);
+    }
+
+    fn pop_front(&mut self) -> Option<Waiting> {
+        let first = self.calls.pop_front()?;
+        self.bytes -= first.work.weight();
+        Some(first)
+    }
+
+    /// Takes out those whose callers are gone.
+    fn take_abandoned(&mut self) -> VecDeque<Waiting> {
+        let calls = std::mem::take(self).calls.into_iter();
+        let (gone, wanted) = calls.partition(|waiting| waiting.work.is_abandoned());
+        let wanted: VecDeque<_> = wanted;
+        wanted
+            .into_iter()
+            .for_each(|waiting| self.push_back(waiting));
+        gone
+    }
 }
 
 /// Shared by the handles, from any thread, and the link.
@@ -40,7 +83,7 @@ pub(super) struct Shared {
     pub(super) circuit: Option<Circuit>,
     /// Why the last connection actor ended.
     loss: Mutex<Option<Cause>>,
-    queue: Mutex<VecDeque<Waiting>>,
+    queue: Mutex<Queue>,
     phase: watch::Sender<Phase>,
     /// Calls arrived, or the connection is to end.
     pub(super) arrived: Notify,
@@ -92,9 +135,14 @@ impl Shared {
         Arc::clone(&locked(&self.settings))
     }
 
-    /// From now on these count.
+    /// From now on these count, for those that wait already, too.
     pub(super) fn replace_settings(&self, settings: MysqlSettings) {
+        let latest = Instant::now() + settings.timeouts.acquire;
         *locked(&self.settings) = Arc::new(settings);
+        for waiting in &mut self.lock().calls {
+            waiting.due = waiting.due.min(latest);
+        }
+        self.keeper.notify_one();
     }
 
     pub(super) fn statistics(&self) -> Statistics {
@@ -103,13 +151,13 @@ impl Shared {
             open: of(&self.gauges.open),
             in_use: of(&self.gauges.in_use),
             idle: of(&self.gauges.idle),
-            waiting: self.lock().len(),
+            waiting: self.waiting(),
             max: self.settings().pool.max,
         }
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.lock().len()
+        self.lock().calls.len()
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -131,30 +179,27 @@ impl Shared {
 
     /// Takes a call in, or answers it.
     pub(super) fn submit(&self, work: Box<dyn Work>) {
-        let settings = self.settings();
-        let due = Instant::now() + settings.timeouts.acquire;
+        let (settings, since) = (self.settings(), Instant::now());
+        let (due, weight) = (since + settings.timeouts.acquire, work.weight());
         // Dropped after the lock is released: with them goes what their callers gave them, whose
         // own drop may come here.
-        let mut gone = Vec::new();
+        let mut gone = VecDeque::new();
         let mut queue = self.lock();
         // Looked at under the lock, by which the link's news come too: nothing is left behind.
         let refused = self.admit().err().or_else(|| {
-            if queue.len() >= settings.pool.waiting {
-                let (given_up, wanted) = queue
-                    .drain(..)
-                    .partition::<Vec<_>, _>(|waiting| waiting.work.is_abandoned());
-                (gone, *queue) = (given_up, wanted.into());
+            if !queue.has_room(weight, &settings.pool) {
+                gone = queue.take_abandoned();
             }
-            let full = queue.len() >= settings.pool.waiting;
-            full.then(|| Error::not_sent(ErrorKind::QueueFull(queue.len())))
+            let full = !queue.has_room(weight, &settings.pool);
+            full.then(|| Error::not_sent(ErrorKind::QueueFull(queue.calls.len())))
         });
         if let Some(error) = refused {
             drop(queue);
             work.fail(error);
             return;
         }
-        queue.push_back(Waiting { work, due });
-        let first = queue.len() == 1;
+        queue.push_back(Waiting { work, since, due });
+        let first = queue.calls.len() == 1;
         drop(queue);
         self.arrived.notify_one();
         if first {
@@ -222,7 +267,7 @@ impl Shared {
         let Err(error) = self.admit() else {
             return;
         };
-        let failed = std::mem::take(&mut *queue);
+        let failed = std::mem::take(&mut *queue).calls;
         drop(queue);
         for waiting in failed {
             waiting.work.fail(error.clone());
@@ -240,12 +285,12 @@ impl Shared {
         cause.unwrap_or_else(|| CauseKind::Closed.into())
     }
 
-    /// Answers the calls that waited for too long. All wait equally long, so the first is due
-    /// first.
+    /// Answers the calls that waited for too long. All wait equally long, or less since new
+    /// settings say so, so the first is due first.
     fn expire(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut queue = self.lock();
-            let due = queue.front()?.due;
+            let due = queue.calls.front()?.due;
             if due > now {
                 return Some(due);
             }
@@ -257,7 +302,7 @@ impl Shared {
             };
             let settings = self.settings();
             let error = Error::not_sent(ErrorKind::NoConnection {
-                waited: settings.timeouts.acquire,
+                waited: late.due - late.since,
                 in_use: self.gauges.in_use.load(Ordering::Relaxed),
                 cause,
             });
@@ -279,7 +324,7 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         locked(&self.queue)
     }
 }
@@ -294,12 +339,15 @@ mod tests {
     use crate::endpoint::Endpoint;
     use crate::mysql::session::Session;
     use futures_util::future::LocalBoxFuture;
+    use std::time::Duration;
 
     /// A call whose caller goes away, with something whose drop asks the pool.
     struct Asks {
         shared: Arc<Shared>,
         given_up: bool,
         free: Arc<Mutex<Vec<bool>>>,
+        weight: usize,
+        told: Arc<Mutex<Vec<Error>>>,
     }
 
     impl Drop for Asks {
@@ -314,7 +362,13 @@ mod tests {
             self.given_up
         }
 
-        fn fail(self: Box<Self>, _: Error) {}
+        fn weight(&self) -> usize {
+            self.weight
+        }
+
+        fn fail(self: Box<Self>, error: Error) {
+            locked(&self.told).push(error);
+        }
 
         fn pass(&mut self, _: &Circuit) -> Result<()> {
             Ok(())
@@ -338,6 +392,8 @@ mod tests {
                 shared,
                 given_up,
                 free,
+                weight: 0,
+                told: Arc::default(),
             }));
         };
         for given_up in [true, true, true] {
@@ -348,5 +404,69 @@ mod tests {
         assert!(shared.take().is_some_and(|it| !it.work.is_abandoned()));
         assert!(locked(&free).iter().all(|free| *free), "in passing");
         assert_eq!(locked(&free).len(), 4);
+    }
+
+    /// A pool without connections, and a way to give it calls: what they are told.
+    fn waiting(
+        change: impl FnOnce(&mut MysqlSettings),
+    ) -> (Arc<Shared>, impl Fn(usize), Arc<Mutex<Vec<Error>>>) {
+        let mut settings = MysqlSettings::new(Endpoint::tcp("localhost", 3306));
+        settings.when_down = WhenDown::Wait;
+        change(&mut settings);
+        let shared = Shared::new(settings);
+        let told = Arc::new(Mutex::default());
+        let (pool, heard) = (Arc::clone(&shared), Arc::clone(&told));
+        let submit = move |weight| {
+            pool.submit(Box::new(Asks {
+                shared: Arc::clone(&pool),
+                given_up: false,
+                free: Arc::default(),
+                weight,
+                told: Arc::clone(&heard),
+            }));
+        };
+        (shared, submit, told)
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_in_bytes_and_one_always_fits() {
+        let (shared, submit, told) = waiting(|settings| settings.pool.waiting_bytes = 100);
+        for (weight, refused) in [(1_000, 0), (1, 1)] {
+            submit(weight);
+            assert_eq!(locked(&told).len(), refused, "{weight}");
+        }
+        assert!(shared.take().is_some());
+        for (weight, refused) in [(60, 1), (40, 1), (1, 2)] {
+            submit(weight);
+            assert_eq!(locked(&told).len(), refused, "{weight}");
+        }
+        let full = |it: &Error| matches!(it.kind(), ErrorKind::QueueFull(_));
+        assert!(locked(&told).iter().all(full));
+        assert!(shared.take().is_some());
+        submit(60);
+        assert_eq!(locked(&told).len(), 2, "what was taken has made room");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_time_to_wait_counts_for_those_that_wait_already() {
+        let long = Duration::from_secs(60);
+        let (shared, submit, told) = waiting(|settings| settings.timeouts.acquire = long);
+        let keeper = tokio::spawn(Shared::keep(Arc::clone(&shared)));
+        submit(0);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let mut settings = MysqlSettings::clone(&shared.settings());
+        settings.timeouts.acquire = Duration::from_secs(1);
+        shared.replace_settings(settings);
+        submit(0);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let waits: Vec<_> = locked(&told)
+            .iter()
+            .map(|error| match error.kind() {
+                ErrorKind::NoConnection { waited, .. } => waited.as_secs(),
+                _ => panic!("{error}"),
+            })
+            .collect();
+        assert_eq!(waits, [4, 1], "as long as they waited");
+        keeper.abort();
     }
 }

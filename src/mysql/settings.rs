@@ -92,6 +92,10 @@ pub struct PoolSize {
     /// Calls that may wait for a connection; one more fails at once. At least 1.
     /// Default 10 000.
     pub waiting: usize,
+    /// Bytes that they may keep: text and parameters of statements, and what a closure of a
+    /// transaction or a session captured, without what that points to. One always fits. Default
+    /// 64 MiB.
+    pub waiting_bytes: usize,
     /// How long a connection is used, less or more by up to a tenth, so that those of one start do
     /// not end together. Default 30 min.
     #[serde(with = "humantime_serde")]
@@ -113,6 +117,7 @@ impl Default for PoolSize {
             min: 2,
             max: 10,
             waiting: 10_000,
+            waiting_bytes: 64 * 1024 * 1024,
             lifetime: Duration::from_secs(30 * 60),
             idle: Duration::from_secs(10 * 60),
             validate_after: Duration::from_millis(500),
@@ -227,6 +232,7 @@ impl MysqlSettings {
         }
         for (field, value) in [
             ("pool.waiting", pool.waiting),
+            ("pool.waiting_bytes", pool.waiting_bytes),
             ("pool.answer_bytes", pool.answer_bytes),
             ("health.failures", self.health.failures as usize),
         ] {

@@ -52,6 +52,11 @@ impl Statement {
         &self.sql
     }
 
+    /// What it keeps, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>() + self.sql.len()
+    }
+
     pub(super) fn is_idempotent(&self) -> bool {
         self.idempotent
     }

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use everlink::exit::CauseKind;
 use everlink::link::Link;
-use everlink::manager::{Manager, NotStarted, Register, StartAll, StopAll, Strategy};
+use everlink::manager::{
+    Manager, Member, NotStarted, Register, Remove, StartAll, StopAll, Strategy,
+};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use crate::scripted::{End, Plan, Scripted, in_virtual_time, secs, steady};
 use crate::{Diary, member, register, start, summary};
@@ -88,5 +92,50 @@ fn a_timeout_without_an_end_is_one() {
         assert_eq!(started.expect("it lives"), [("one".into(), Ok(()))]);
         let stopped = manager.send(StopAll { timeout }).await;
         assert_eq!(stopped.expect("it lives"), [("one".into(), Ok(()))]);
+    });
+}
+
+/// A member whose drop panics.
+struct Trap;
+
+impl Member for Trap {
+    fn ready(&self, _: Duration) -> BoxFuture<'static, Result<(), String>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    fn stop(&self, _: Duration) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_member_whose_drop_panics_ends_neither_manager_nor_others() {
+    in_virtual_time(async {
+        let diary = Diary::default();
+        let manager = Manager::new().start();
+        let trap = Register::new("trap", |_| async { Ok(Trap) });
+        register(&manager, [trap, member("other", &diary, [Plan::up()])]).await;
+        for round in 0..2 {
+            start(&manager).await;
+            let timeout = secs(1);
+            let stopped = manager.send(StopAll { timeout }).await;
+            let names: Vec<_> = stopped
+                .expect("it lives")
+                .into_iter()
+                .map(|it| it.0)
+                .collect();
+            assert_eq!(names, ["other".into(), "trap".into()], "round {round}");
+        }
+        start(&manager).await;
+        let (name, timeout) = ("trap".into(), secs(1));
+        let removed = manager.send(Remove { name, timeout }).await;
+        assert!(removed.expect("it lives"));
+        assert_eq!(summary(&manager).await, "connected: other");
     });
 }
