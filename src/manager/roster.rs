@@ -17,6 +17,15 @@ pub enum NotRegistered {
         /// The one it is to start after.
         after: LinkName,
     },
+    /// One of the two is called as the other, a slash and more: the links of both would be the
+    /// other's.
+    #[error("{name} cannot be registered beside {other}: the links of one would be the other's")]
+    Overlaps {
+        /// The new one.
+        name: LinkName,
+        /// The one that is there.
+        other: LinkName,
+    },
 }
 
 /// Members in the order of their registration, which is the order of starting: whom a member needs
@@ -49,6 +58,11 @@ impl<M> Roster<M> {
     ) -> Result<(), NotRegistered> {
         if self.get(&name).is_some() {
             return Err(NotRegistered::Twice(name));
+        }
+        let overlaps = |it: &&Entry<M>| owns(&it.name, &name) || owns(&name, &it.name);
+        if let Some(other) = self.members.iter().find(overlaps) {
+            let other = other.name.clone();
+            return Err(NotRegistered::Overlaps { name, other });
         }
         if let Some(after) = after.iter().find(|after| self.get(after).is_none()) {
             let after = after.clone();
@@ -132,6 +146,20 @@ mod tests {
             assert!(matches!(unknown, Err(NotRegistered::Unknown { .. })));
         }
         assert_eq!(roster.names(), ["db".into(), "cache".into(), "feed".into()]);
+    }
+
+    #[test]
+    fn no_member_owns_another() {
+        let mut roster = roster();
+        for (name, other) in [("db/archive", "db"), ("a/b/c", "a/b"), ("a", "a/b")] {
+            if roster.get(&other.into()).is_none() {
+                roster.add(other.into(), vec![], 4).expect("new");
+            }
+            let refused = roster.add(name.into(), vec![], 5).expect_err(name);
+            assert!(refused.to_string().contains(other), "{refused}");
+            roster.remove(&"a/b".into());
+        }
+        roster.add("dbs".into(), vec![], 6).expect("another name");
     }
 
     #[test]
