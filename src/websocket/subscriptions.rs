@@ -98,8 +98,10 @@ impl Subscriptions {
             restoring: false,
         });
         let new = !std::mem::replace(&mut entry.wanted, true);
-        if let Wire::Failed { .. } = entry.wire {
+        if let Wire::Failed { silent } = entry.wire {
             entry.wire = Wire::Absent;
+            // A late answer would be one to a request of before.
+            silent.and_then(|id| self.asked.remove(&id));
         }
         self.due.insert(topic.clone());
         new
@@ -117,6 +119,7 @@ impl Subscriptions {
                 Some(_) => Wire::Subscribed,
                 None => Wire::Absent,
             };
+            silent.and_then(|id| self.asked.remove(&id));
         }
         self.answered_for(topic);
         self.due.insert(topic.clone());

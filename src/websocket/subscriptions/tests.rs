@@ -318,3 +318,22 @@ proptest! {
         prop_assert_eq!(answer(&mut it, 1_000), wanted);
     }
 }
+
+#[test]
+fn answers_that_never_come_leave_nothing_behind() {
+    let (mut it, mut now) = subscriptions();
+    it.connected();
+    for round in 0..1_000 {
+        it.want(&topic("a"));
+        assert_eq!(asked(&mut it, now).len(), 1, "round {round}");
+        now += SECOND;
+        assert!(it.expire(now).is_some());
+        if round % 2 == 0 {
+            it.leave(&topic("a"));
+            assert_eq!(asked(&mut it, now).len(), 1, "it is told");
+            now += SECOND;
+            assert!(it.expire(now).is_some());
+        }
+        assert!(it.asked.len() <= 1, "round {round}: {}", it.asked.len());
+    }
+}
