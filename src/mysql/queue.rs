@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::select;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::event::{Event, EventKind};
@@ -84,7 +84,8 @@ pub(super) struct Shared {
     /// Why the last connection actor ended.
     loss: Mutex<Option<Cause>>,
     queue: Mutex<Queue>,
-    phase: watch::Sender<Phase>,
+    /// Changes under the lock of the queue.
+    phase: Mutex<Phase>,
     /// Calls arrived, or the connection is to end.
     pub(super) arrived: Notify,
     keeper: Notify,
@@ -123,7 +124,7 @@ impl Shared {
             settings: Mutex::new(Arc::new(settings)),
             loss: Mutex::default(),
             queue: Mutex::default(),
-            phase: watch::Sender::new(Phase::Down(None)),
+            phase: Mutex::new(Phase::Down(None)),
             arrived: Notify::new(),
             keeper: Notify::new(),
             over: AtomicBool::new(false),
@@ -161,13 +162,13 @@ impl Shared {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Up)
+        matches!(*locked(&self.phase), Phase::Up)
     }
 
     /// Whether a call may be made now.
     pub(super) fn admit(&self) -> Result<()> {
         let settings = self.settings();
-        let kind = match &*self.phase.borrow() {
+        let kind = match &*locked(&self.phase) {
             Phase::Up => return Ok(()),
             Phase::Down(_) if settings.when_down == WhenDown::Wait => return Ok(()),
             Phase::Down(cause) => ErrorKind::Down(cause.clone()),
@@ -245,7 +246,7 @@ impl Shared {
             EventKind::GaveUp { cause, .. } => Phase::Parked(cause.clone()),
             EventKind::Stopped => Phase::Stopped,
             // Keeps the cause, unless a parked or stopped link is tried again.
-            EventKind::Connecting => match &*self.phase.borrow() {
+            EventKind::Connecting => match &*locked(&self.phase) {
                 Phase::Down(cause) => Phase::Down(cause.clone()),
                 Phase::Parked(_) | Phase::Stopped | Phase::Up => Phase::Down(None),
             },
@@ -263,7 +264,7 @@ impl Shared {
 
     fn change(&self, phase: Phase) {
         let mut queue = self.lock();
-        self.phase.send_replace(phase);
+        *locked(&self.phase) = phase;
         let Err(error) = self.admit() else {
             return;
         };
@@ -296,7 +297,7 @@ impl Shared {
             }
             let late = queue.pop_front()?;
             drop(queue);
-            let cause = match &*self.phase.borrow() {
+            let cause = match &*locked(&self.phase) {
                 Phase::Down(cause) => cause.clone(),
                 Phase::Up | Phase::Parked(_) | Phase::Stopped => None,
             };
@@ -347,7 +348,7 @@ mod tests {
         given_up: bool,
         free: Arc<Mutex<Vec<bool>>>,
         weight: usize,
-        told: Arc<Mutex<Vec<Error>>>,
+        told: Told,
     }
 
     impl Drop for Asks {
@@ -406,10 +407,10 @@ mod tests {
         assert_eq!(locked(&free).len(), 4);
     }
 
+    type Told = Arc<Mutex<Vec<Error>>>;
+
     /// A pool without connections, and a way to give it calls: what they are told.
-    fn waiting(
-        change: impl FnOnce(&mut MysqlSettings),
-    ) -> (Arc<Shared>, impl Fn(usize), Arc<Mutex<Vec<Error>>>) {
+    fn waiting(change: impl FnOnce(&mut MysqlSettings)) -> (Arc<Shared>, impl Fn(usize), Told) {
         let mut settings = MysqlSettings::new(Endpoint::tcp("localhost", 3306));
         settings.when_down = WhenDown::Wait;
         change(&mut settings);
