@@ -35,7 +35,7 @@
 //! | `node` | one node, as its link and the callers share it |
 //! | `cluster` | what all nodes and requests share |
 //! | `pump` | one life of a link: carries requests, checks, ends when the node is out |
-//! | `connection` | the backend and its connection actor |
+//! | `connection` | the backend, and what makes a life of it |
 //! | `call` | one request: finds a node, and another where that is safe |
 //! | `members`, `sniffed` | the links, and which nodes there are |
 //! | `keeper` | the client's own task |
@@ -64,7 +64,7 @@ mod wire;
 pub use bulk::{Bulk, BulkAnswer, BulkItem};
 pub use client::ElasticClient;
 pub use cluster::Statistics;
-pub use connection::{Connection, NodeBackend};
+pub use connection::NodeBackend;
 pub use door::{Ask, Search};
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use request::{Method, Request};

@@ -1,6 +1,5 @@
 //! One life of a node's link: carries requests, checks, and ends when the node is out: [`Pump`].
 
-use std::cell::Cell;
 use std::future::pending;
 use std::pin::pin;
 use std::rc::Rc;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use crate::elasticsearch::check::{Finding, check};
@@ -18,27 +17,11 @@ use crate::elasticsearch::node::{Job, Node};
 use crate::elasticsearch::settings::ElasticSettings;
 use crate::elasticsearch::wire::{Fault, Wire};
 use crate::exit::{Cause, CauseKind, Class};
-use crate::link::Lifeline;
+use crate::link::{Lifeline, Wish, Wishes};
 
 /// A failed check is followed by the next after this.
 const CHECK_AGAIN: Duration = Duration::from_secs(1);
 const FAR: Duration = Duration::from_secs(3600);
-
-/// How a running connection actor is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Wish {
-    #[default]
-    Run,
-    Drain,
-    Now,
-}
-
-/// How the supervisor's wish reaches the pump.
-#[derive(Debug, Default)]
-pub(super) struct Wishes {
-    pub(super) wish: Cell<Wish>,
-    pub(super) news: Notify,
-}
 
 /// What came to its end.
 enum Done {
@@ -137,7 +120,7 @@ impl Pump {
     async fn work(&mut self) -> Cause {
         let mut draining = false;
         loop {
-            match self.wishes.wish.get() {
+            match self.wishes.wish() {
                 Wish::Now => return CauseKind::Requested.into(),
                 // Whatever was found meanwhile: what is under way may be answered all the same.
                 Wish::Drain => {
@@ -170,13 +153,13 @@ impl Pump {
     async fn news(&mut self) -> News {
         let checks = self.settings.health.enabled || self.failed_checks > 0;
         // At no other time it does anything about it.
-        let free = self.wishes.wish.get() == Wish::Run && !self.checking;
+        let free = self.wishes.wish() == Wish::Run && !self.checking;
         let alarm = match checks && free {
             true => self.next_check,
             false => Instant::now() + FAR,
         };
         let wishes = Rc::clone(&self.wishes);
-        let wished = pin!(wishes.news.notified());
+        let wished = pin!(wishes.changed());
         let alarm = pin!(sleep_until(alarm));
         let other = select(wished, alarm);
         let tasks = &mut self.tasks;
@@ -210,7 +193,7 @@ impl Pump {
 
     /// Looks whether the node is well, unless it is to end anyhow.
     fn look(&mut self) {
-        if self.wishes.wish.get() != Wish::Run {
+        if self.wishes.wish() != Wish::Run {
             return;
         }
         if self.checking {

@@ -7,6 +7,7 @@
 //! | `life` | the state machine of one link, pure |
 //! | `backend` | what a kind of connection must offer |
 //! | `task` | a connection actor that is one future, for most kinds |
+//! | `wishes` | how such a connection is told to end |
 //! | `dial` | from a host and a port to a socket |
 //! | `child` | one running connection actor, and how its end is seen |
 //! | `circuit` | the circuit breaker of one link, shared |
@@ -26,6 +27,8 @@ mod supervisor;
 #[cfg(feature = "redis")]
 mod tally;
 mod task;
+#[cfg(any(feature = "elasticsearch", feature = "mysql"))]
+mod wishes;
 
 pub use backend::{Backend, Close, Lifeline};
 pub use circuit::{Circuit, Pass};
@@ -42,3 +45,5 @@ pub use supervisor::{
 #[cfg(feature = "redis")]
 pub(crate) use tally::{Mark, Tally};
 pub use task::Task;
+#[cfg(any(feature = "elasticsearch", feature = "mysql"))]
+pub(crate) use wishes::{Wish, Wishes};

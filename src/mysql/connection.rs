@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::exit::Cause;
-use crate::link::{Backend, Circuit, Close, Lifeline, Task};
-use crate::mysql::pump::{Pump, Wish};
+use crate::link::{Backend, Circuit, Lifeline, Task, Wishes};
+use crate::mysql::pump::Pump;
 use crate::mysql::queue::Shared;
 use crate::mysql::wire::{self, Place, Wire};
 
@@ -49,13 +49,10 @@ impl Backend for MysqlBackend {
     }
 
     fn connection(&mut self, lifeline: Lifeline) -> Task {
-        let life = Rc::new(Life {
-            shared: Arc::clone(&self.shared),
-            wish: Rc::default(),
-            running: Cell::new(false),
-        });
-        let work = work(Rc::clone(&life), lifeline.clone());
-        Task::new(lifeline, work).on_close(move |close| life.close(close))
+        let wishes = Rc::<Wishes>::default();
+        let shared = Arc::clone(&self.shared);
+        let work = work(shared, Rc::clone(&wishes), lifeline.clone());
+        Task::new(lifeline, work).on_close(move |close| wishes.hear(close))
     }
 
     fn circuit(&self) -> Option<Circuit> {
@@ -79,28 +76,9 @@ impl fmt::Debug for MysqlBackend {
     }
 }
 
-/// All connections of a pool, until the server is lost.
-struct Life {
-    shared: Arc<Shared>,
-    wish: Rc<Cell<Wish>>,
-    /// There is something to finish.
-    running: Cell<bool>,
-}
-
-impl Life {
-    fn close(&self, close: Close) -> bool {
-        self.wish.set(match close {
-            Close::Drain if self.wish.get() != Wish::Now => Wish::Drain,
-            Close::Drain | Close::Now => Wish::Now,
-        });
-        self.shared.arrived.notify_one();
-        self.running.get()
-    }
-}
-
 /// Dials the first connection, then lets the pool work until its end.
-async fn work(life: Rc<Life>, lifeline: Lifeline) -> Result<(), Cause> {
-    let (shared, settings) = (Arc::clone(&life.shared), life.shared.settings());
+async fn work(shared: Arc<Shared>, wishes: Rc<Wishes>, lifeline: Lifeline) -> Result<(), Cause> {
+    let settings = shared.settings();
     let open = Rc::new(Cell::new(0));
     let place = Place::taken(&open);
     // The supervisor's connect deadline comes first, and says so.
@@ -109,9 +87,9 @@ async fn work(life: Rc<Life>, lifeline: Lifeline) -> Result<(), Cause> {
     let options = wire::options(Arc::clone(&settings)).await?;
     let lifetime = settings.pool.lifetime;
     let first = Wire::dial(options.clone(), place, lifetime, limit).await?;
-    let wish = Rc::clone(&life.wish);
-    let pump = Pump::new(first, open, shared, options, lifeline.clone(), wish);
-    life.running.set(true);
+    let told = Rc::clone(&wishes);
+    let pump = Pump::new(first, open, shared, options, lifeline.clone(), told);
+    wishes.run();
     lifeline.ready();
     Err(pump.run().await)
 }

@@ -17,7 +17,7 @@ use mysql_async::Opts;
 use tokio::time::{Instant, sleep_until};
 
 use crate::exit::{Cause, CauseKind};
-use crate::link::Lifeline;
+use crate::link::{Lifeline, Wish, Wishes};
 use crate::mysql::queue::Shared;
 use crate::mysql::settings::MysqlSettings;
 use crate::mysql::task::{Done, serve};
@@ -31,22 +31,13 @@ const DIALS: usize = 4;
 const DIAL_AGAIN: Duration = Duration::from_millis(100);
 const DIAL_AGAIN_MOST: Duration = Duration::from_secs(5);
 
-/// How a running pool is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Wish {
-    #[default]
-    Run,
-    Drain,
-    Now,
-}
-
 /// All of it is one future, part of the connection actor: with that every socket is gone.
 pub(super) struct Pump {
     shared: Arc<Shared>,
     settings: Arc<MysqlSettings>,
     options: Opts,
     lifeline: Lifeline,
-    wish: Rc<Cell<Wish>>,
+    wishes: Rc<Wishes>,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     open: Rc<Cell<usize>>,
     /// The one that was used last is lent next.
@@ -89,14 +80,14 @@ impl Pump {
         shared: Arc<Shared>,
         options: Opts,
         lifeline: Lifeline,
-        wish: Rc<Cell<Wish>>,
+        wishes: Rc<Wishes>,
     ) -> Self {
         let now = Instant::now();
         let settings = shared.settings();
         Self {
             options,
             lifeline,
-            wish,
+            wishes,
             tasks: FuturesUnordered::new(),
             open,
             idle: VecDeque::from([first]),
@@ -127,7 +118,7 @@ impl Pump {
 
     async fn work(&mut self) -> Cause {
         loop {
-            match self.wish.get() {
+            match self.wishes.wish() {
                 Wish::Now => return CauseKind::Requested.into(),
                 Wish::Drain if self.in_use == 0 => {
                     join_all(self.idle.drain(..).map(Wire::close)).await;
@@ -151,7 +142,9 @@ impl Pump {
             let alarm = pin!(sleep_until(self.next_alarm()));
             let shared = Arc::clone(&self.shared);
             let arrived = pin!(shared.arrived.notified());
-            let news = select(arrived, alarm);
+            let wishes = Rc::clone(&self.wishes);
+            let wished = pin!(wishes.changed());
+            let news = select(select(arrived, wished), alarm);
             let tasks = &mut self.tasks;
             let done = async {
                 match tasks.next().await {
@@ -307,7 +300,7 @@ impl Pump {
     fn next_alarm(&self) -> Instant {
         let size = self.settings.pool;
         let mut next = Instant::now() + Duration::from_secs(60);
-        if self.wish.get() != Wish::Run {
+        if self.wishes.wish() != Wish::Run {
             return next;
         }
         next = self.next_look().map_or(next, |due| next.min(due));

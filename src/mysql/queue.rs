@@ -86,7 +86,7 @@ pub(super) struct Shared {
     queue: Mutex<Queue>,
     /// Changes under the lock of the queue.
     phase: Mutex<Phase>,
-    /// Calls arrived, or the connection is to end.
+    /// Calls arrived.
     pub(super) arrived: Notify,
     keeper: Notify,
     /// There will never be a connection again.

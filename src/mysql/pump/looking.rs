@@ -10,8 +10,9 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::exit::{Cause, CauseKind};
+use crate::link::Wish;
 use crate::mysql::check::{Finding, check, end_orphan};
-use crate::mysql::pump::{Pump, Wish};
+use crate::mysql::pump::Pump;
 use crate::mysql::task::Done;
 use crate::mysql::wire::{Place, Wire};
 
@@ -29,7 +30,7 @@ impl Pump {
     /// Looks whether the server is there, unless the pool is to end anyhow; `suspicion` says what
     /// gave rise to it.
     pub(super) fn look(&mut self, suspicion: Option<Cause>) {
-        if self.wish.get() != Wish::Run {
+        if self.wishes.wish() != Wish::Run {
             return;
         }
         if self.suspicion.is_none() {
