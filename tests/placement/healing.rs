@@ -306,6 +306,16 @@ async fn what_a_seat_has_let_wait_is_not_asked_by_the_breaker_again_where_it_goe
         .command(&["CLIENT", "PAUSE", "60000", "WRITE"])
         .await?;
     let lost_seat = async {
+        let mut wait = Wait::up_to(SOON, "one call of the seat in flight, and two behind it");
+        loop {
+            let links = client.memory().await.links;
+            let seat = links.iter().find(|it| it.link.as_str().contains('@'));
+            let seat = seat.expect("it has a link");
+            if seat.in_flight > 0 && seat.write_buffer == 0 && seat.waiting > 0 {
+                break;
+            }
+            wait.again(format!("{seat:?}")).await?;
+        }
         let forced = application.client.force_breaker(None, Force::Open).await?;
         assert_eq!(forced.len(), 1, "seats and the shared link have one");
         operator.command(&["CLIENT", "KILL", "ID", &own]).await?;
