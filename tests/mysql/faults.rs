@@ -1,11 +1,10 @@
 //! What breaks, and how the link heals.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use everlink::event::EventKind;
 use everlink::exit::CauseKind;
 use everlink::mysql::{ErrorKind, Outcome, Statement, WhenDown};
-use tokio::time::Instant;
 
 use crate::shop::{SOON, Shop, TestResult, server, settings, settings_on, until, until_server};
 use crate::support::fault_proxy::{FaultProxy, Way};
@@ -30,22 +29,16 @@ async fn a_killed_server_is_told_calls_fail_at_once_and_it_comes_back() -> TestR
     assert!(matches!(error.kind(), ErrorKind::Lost(_)), "{error}");
     assert_eq!(error.outcome(), Outcome::Unknown);
     shop.told("disconnected", 1).await;
-    let began = Instant::now();
     let error = shop.pool.query("DO 1").await.expect_err("it is down");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+    // One that had waited would say so: no connection in so long.
     assert!(matches!(error.kind(), ErrorKind::Down(Some(_))), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(1));
     shop.told("connect_failed", 2).await;
 
     server.restart().await?;
-    let back = Instant::now();
+    let back = SystemTime::now();
     shop.pool.ready(SOON).await?;
-    // A refused dial waits 100 ms at the most in the first ten seconds.
-    assert!(
-        back.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        back.elapsed()
-    );
+    shop.was_back_soon_after(back).await;
     shop.pool.query("DO 1").await?;
     let names = shop.names();
     assert_eq!(names[..3], ["connecting", "connected", "disconnected"]);
@@ -56,21 +49,17 @@ async fn a_killed_server_is_told_calls_fail_at_once_and_it_comes_back() -> TestR
     assert_eq!(names.last(), Some(&"reconnected"));
     let status = shop.pool.status().await.expect("it lives");
     assert_eq!((status.connects, status.disconnects), (2, 1));
-    let sequences: Vec<u64> = shop.events().iter().map(|event| event.sequence).collect();
-    assert!(
-        sequences
-            .windows(2)
-            .all(|pair| pair[1] == pair[0] + 1 || pair[0] == 0)
-    );
     Ok(())
 }
 
 #[actix::test]
-async fn a_call_waits_for_the_link_where_that_is_asked_for() -> TestResult {
+async fn a_call_that_waits_for_the_link_in_vain_was_not_sent() -> TestResult {
     let server = server!();
     let mut settings = settings(&server);
     settings.when_down = WhenDown::Wait;
-    settings.timeouts.acquire = Duration::from_secs(2);
+    settings.timeouts.acquire = Duration::from_secs(1);
+    // Whichever connection it is given, a ping finds that one dead before anything is written.
+    settings.pool.validate_after = Duration::ZERO;
     let shop = Shop::ready(settings).await;
     server.kill9().await?;
     let error = shop.pool.query("DO 1").await.expect_err("nobody is there");
@@ -80,7 +69,18 @@ async fn a_call_waits_for_the_link_where_that_is_asked_for() -> TestResult {
     );
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert!(error.cause().is_some(), "{error}");
-    let calls = (0..5).map(|_| shop.pool.query(Statement::new("DO 1")));
+    Ok(())
+}
+
+#[actix::test]
+async fn a_call_waits_for_the_link_where_that_is_asked_for() -> TestResult {
+    let server = server!();
+    let mut settings = settings(&server);
+    settings.when_down = WhenDown::Wait;
+    settings.pool.validate_after = Duration::ZERO;
+    let shop = Shop::ready(settings).await;
+    server.kill9().await?;
+    let calls = (0..5).map(|_| shop.pool.query("DO 1"));
     let waiting = futures_util::future::join_all(calls);
     let back = async {
         until(&shop.pool, |pool| pool.waiting == 5).await;
@@ -88,9 +88,8 @@ async fn a_call_waits_for_the_link_where_that_is_asked_for() -> TestResult {
     };
     let (answers, back) = futures_util::future::join(waiting, back).await;
     back?;
-    // Those that the server's start took too long for were not sent.
-    for error in answers.into_iter().filter_map(Result::err) {
-        assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+    for answer in answers {
+        answer?;
     }
     Ok(())
 }
@@ -103,6 +102,7 @@ async fn a_paused_server_is_noticed_by_its_health_check_and_by_an_overdue_call()
     settings.health.timeout = Duration::from_millis(300);
     settings.link.connect_timeout = Duration::from_millis(500);
     let shop = Shop::ready(settings).await;
+    shop.pool.query("CREATE TABLE t (n INT)").await?;
     let overdue = Statement::new("UPDATE t SET n = 1").timeout(Duration::from_millis(400));
     server.pause()?;
     let error = shop.pool.query(overdue).await.expect_err("no answer");
@@ -234,14 +234,15 @@ async fn a_reset_in_the_middle_repeats_only_what_is_marked_idempotent() -> TestR
 }
 
 #[actix::test]
-async fn refused_connections_and_a_move_to_another_port_by_new_settings() -> TestResult {
+async fn new_settings_lead_a_pool_whose_server_refuses_it_to_another_port() -> TestResult {
     let server = server!();
     let proxy = FaultProxy::start(server.port())?;
-    let shop = Shop::ready(settings_on(&server, proxy.port())).await;
+    let mut before = settings_on(&server, proxy.port());
+    // Nothing is written on a connection that is found dead by its ping.
+    before.pool.validate_after = Duration::ZERO;
+    let shop = Shop::ready(before).await;
     proxy.refuse().await;
     proxy.end_all(Ending::Reset).await?;
-    // Nothing was written on a connection that is found dead by its ping.
-    tokio::time::sleep(Duration::from_millis(600)).await;
     let error = shop.pool.query("DO 1").await.expect_err("it is gone");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
     let EventKind::ConnectFailed { cause, .. } = shop.told("connect_failed", 1).await else {

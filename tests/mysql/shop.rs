@@ -1,7 +1,7 @@
 //! An application with a pool, and every event its link told.
 
 use std::ops::Deref;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use everlink::mysql::{MysqlSettings, Pool};
 
@@ -14,6 +14,10 @@ pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 /// Within this everything that is waited for must have happened, on a busy machine too.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// After the server's return: a second, and another for a busy machine. A refused dial waits
+/// 100 ms at the most in the first ten seconds.
+const SOON_AFTER: Duration = Duration::from_secs(2);
 
 /// A server, unless there can be none: then the test says so and ends.
 macro_rules! server {
@@ -61,6 +65,19 @@ impl Shop {
         let shop = Self::open(settings).await;
         shop.pool.ready(SOON).await.expect("it comes up");
         shop
+    }
+
+    /// The link is up again [`SOON_AFTER`] its server's return, by the time of the event itself.
+    pub(crate) async fn was_back_soon_after(&self, server: SystemTime) {
+        self.told("reconnected", 1).await;
+        let events = self.events();
+        let told = events
+            .iter()
+            .find(|event| event.kind.name() == "reconnected");
+        let time = told.expect("it was told").time;
+        // Earlier: it was quicker than the test.
+        let took = time.duration_since(server).unwrap_or_default();
+        assert!(took < SOON_AFTER, "{took:?}");
     }
 }
 
