@@ -7,8 +7,9 @@ use std::time::Duration;
 use everlink::elasticsearch::{ErrorKind, Outcome, Request};
 use everlink::link::BreakerOption;
 use everlink::policy::{BreakerSettings, Force};
-use futures_util::future::join_all;
+use futures_util::future::join;
 use futures_util::poll;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::library::{Library, SOON, TestResult};
@@ -164,16 +165,33 @@ async fn a_breaker_that_half_opens_is_asked_while_another_node_rests() -> TestRe
 
 #[actix::test]
 async fn a_node_is_not_blamed_for_a_request_that_waited_for_most_of_its_time() -> TestResult {
-    let node = Scripted::start(|_| Reply::Slowly(Duration::from_millis(1000)))?;
+    let (told, asked) = (Arc::new(Notify::new()), AtomicUsize::new(0));
+    let answer = Arc::clone(&told);
+    let node = Scripted::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::When(Arc::clone(&answer), Box::new(Reply::ok())),
+        2 => Reply::ok(),
+        _ => Reply::Hang,
+    })?;
     let mut settings = settings(&[&node]);
     settings.limits.in_flight = 1;
     settings.node_failure_threshold = 1;
     let library = Library::ready(settings).await;
-    let limit = Duration::from_millis(1400);
-    let sent = (0..2).map(|_| library.client.send(Request::post("/a").timeout(limit)));
-    let mut sent = join_all(sent).await;
-    assert_eq!(sent.remove(0)?.status(), 200);
-    let error = sent.remove(0).expect_err("too late");
+    let client = library.client.clone();
+    let first = actix_rt::spawn(async move { client.send(Request::post("/a")).await });
+    let mut wait = Wait::up_to(SOON, "one at the node");
+    while node.asked().is_empty() {
+        wait.again("none").await?;
+    }
+    let limit = Duration::from_secs(2);
+    let second = library.client.send(Request::post("/a").timeout(limit));
+    let release = async {
+        // More than half of its time, which has to pass here.
+        tokio::time::sleep(limit * 5 / 8).await;
+        told.notify_one();
+    };
+    let (second, ()) = join(second, release).await;
+    assert_eq!(first.await??.status(), 200);
+    let error = second.expect_err("too late");
     assert!(matches!(error.kind(), ErrorKind::Deadline(_)), "{error}");
     // It is looked at, and is well.
     let mut wait = Wait::up_to(SOON, "a check");
@@ -183,7 +201,7 @@ async fn a_node_is_not_blamed_for_a_request_that_waited_for_most_of_its_time() -
     library.client.send(Request::post("/a")).await?;
     assert_eq!(library.names_at(node.port()), ["connecting", "connected"]);
     // One that had its time is another matter.
-    let short = Request::post("/a").timeout(Duration::from_millis(200));
+    let short = Request::post("/a").timeout(Duration::from_secs(1));
     library.client.send(short).await.expect_err("too slow");
     library.told("disconnected", 1).await;
     Ok(())

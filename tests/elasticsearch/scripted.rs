@@ -1,5 +1,6 @@
 //! A node that answers what a test says, over HTTP on a real socket.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub(crate) enum Reply {
     Slowly(Duration),
     /// That, once it is told so.
     When(Arc<Notify>, Box<Reply>),
-    /// An answer; then the connection is closed, unannounced.
+    /// An answer; then the connection is closed, unannounced. [`Scripted::closed`] counts it once
+    /// the client has closed its end too.
     AndClose,
     /// These bytes, and the connection stays open.
     Raw(&'static str),
@@ -79,6 +81,7 @@ type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 struct State {
     script: Mutex<Arc<Script>>,
     asked: Mutex<Vec<Asked>>,
+    closed: AtomicUsize,
 }
 
 /// A running node. Dropping it closes its port and all its connections.
@@ -104,6 +107,7 @@ impl Scripted {
             state: Arc::new(State {
                 script: Mutex::new(Arc::new(script)),
                 asked: Mutex::default(),
+                closed: AtomicUsize::new(0),
             }),
             accepting: None,
         };
@@ -167,6 +171,11 @@ impl Scripted {
         asked.iter().filter(|it| !it.is_check()).cloned().collect()
     }
 
+    /// How many connections have ended on both sides after [`Reply::AndClose`].
+    pub(crate) fn closed(&self) -> usize {
+        self.state.closed.load(Ordering::SeqCst)
+    }
+
     /// The checks that came.
     pub(crate) fn checks(&self) -> Vec<Asked> {
         let asked = locked(&self.state.asked);
@@ -225,8 +234,10 @@ async fn serve(
             }
             Reply::AndClose => {
                 answer(&mut stream, 200, "", "{}", is_head).await?;
-                rustix::net::sockopt::set_socket_linger(&stream, None)?;
-                return Ok(Some(stream));
+                stream.shutdown().await?;
+                while stream.read(&mut [0; 1024]).await? > 0 {}
+                state.closed.fetch_add(1, Ordering::SeqCst);
+                return Ok(None);
             }
             Reply::Raw(bytes) => stream.write_all(bytes.as_bytes()).await?,
             Reply::Hang => {}
