@@ -20,12 +20,12 @@ async fn heals(server: &Server, rig: &mut Rig, order: Order) -> (CauseKind, Stri
     lost
 }
 
-/// Pings often.
+/// Pings often. The answer may take as long as a busy machine needs for it.
 fn watchful(url: &str) -> FeedSettings {
     let mut settings = quick(url);
     settings.health = FeedHealth {
         ping_interval: Some(ms(100)),
-        ping_timeout: ms(200),
+        ping_timeout: ms(2_000),
         stale_after: None,
     };
     settings

@@ -9,7 +9,7 @@ use crate::rig::{Rig, ms, quick};
 use crate::server::{Order, Server};
 
 #[actix::test]
-async fn messages_arrive_in_order_and_a_server_echoes_nothing_twice() {
+async fn messages_arrive_once_each_and_in_their_order() {
     let server = Server::start();
     let rig = Rig::ready(quick(&server.url())).await;
     let texts: Vec<String> = (0..100).map(|number| number.to_string()).collect();
