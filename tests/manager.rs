@@ -21,6 +21,7 @@ mod services;
 #[cfg(all(feature = "mysql", feature = "redis", feature = "websocket"))]
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
@@ -356,16 +357,21 @@ fn too_many_restarts_are_not_made() {
 #[test]
 fn a_panicking_callback_is_not_asked_again_and_harms_nobody() {
     in_virtual_time(async {
-        let diary = Diary::default();
+        let (diary, asked) = (Diary::default(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
         let manager = Manager::new()
             .strategy(Strategy::OneForAll)
-            .on_escalation(|_| panic!("as planned"))
+            .on_escalation(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                panic!("as planned")
+            })
             .start();
         let hopeless = Plan::up().then(secs(1), End::Exit(CauseKind::Denied));
         register(&manager, [member("hopeless", &diary, [hopeless])]).await;
         start(&manager).await;
         tokio::time::sleep(secs(3)).await;
         assert!(diary.take().len() >= 3);
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
         assert!(summary(&manager).await.contains("hopeless"));
     });
 }
