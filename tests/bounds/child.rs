@@ -4,7 +4,6 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, Write};
 use std::process::Stdio;
-use std::time::Duration;
 
 use everlink::redis::config::{Buffers, InFlight, Waiting};
 use everlink::redis::resp::ReplyLimits;
@@ -261,7 +260,8 @@ async fn reads_what_comes() {
             assert_eq!(error.outcome(), Outcome::Unknown);
         }
         subject.client.ready(SOON).await.expect("again");
-        tokio::time::sleep(Duration::ZERO).await;
+        // The audit looks at an account without calls, too.
+        tokio::task::yield_now().await;
     }
     subject.empty().await;
     audit.abort();

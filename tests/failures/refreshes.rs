@@ -97,6 +97,7 @@ async fn a_storm_of_redirects_refreshes_no_oftener_than_the_cooldown_allows() ->
                     let get = cmd("GET").arg(format!("{caller}:{n}"));
                     let value: String = client.query(get).await.expect("a value");
                     assert_eq!(value, "value");
+                    // A pace: without a pause they would leave the refreshes no time.
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             })

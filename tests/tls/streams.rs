@@ -1,7 +1,5 @@
 //! Every byte through TLS: large ones, many ones, and those of a connection that breaks.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use everlink::event::EventKind;
 use everlink::exit::CauseKind;
@@ -12,6 +10,7 @@ use crate::application::{Application, SOON, TestResult, local};
 use crate::support::fault_proxy::{Ending, FaultProxy, Way};
 use crate::support::redis_configuration::can_test_tls;
 use crate::support::redis_server::RedisServer;
+use crate::support::waiting::Wait;
 use crate::{Ground, serving};
 
 const MIB: usize = 1024 * 1024;
@@ -227,11 +226,22 @@ async fn a_slow_way_in_small_pieces_carries_everything() -> TestResult {
         application.client.query::<()>(set)
     });
     let release = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Until all is written behind the stall, or the kernel takes no more of it.
+        let mut wait = Wait::up_to(SOON, "the bytes to be written");
+        loop {
+            let memory = application.client.memory().await;
+            let in_flight: usize = memory.links.iter().map(|link| link.in_flight).sum();
+            if in_flight >= 100 * 50_000 || memory.links.iter().any(|it| it.write_buffer > 0) {
+                break;
+            }
+            wait.again(memory).await?;
+        }
         proxy.split(Way::ToServer, 1000);
         proxy.resume(Way::ToServer);
+        TestResult::Ok(())
     };
-    let (answers, ()) = tokio::join!(try_join_all(calls), release);
+    let (answers, released) = tokio::join!(try_join_all(calls), release);
+    released?;
     answers?;
     for n in 0..100 {
         let get = cmd("GET").arg(format!("k{n}"));
