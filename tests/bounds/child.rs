@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, Write};
 use std::process::Stdio;
 
-use everlink::redis::config::{Buffers, InFlight, Waiting};
+use everlink::redis::config::{Buffers, InFlight, Tcp, Waiting};
 use everlink::redis::resp::ReplyLimits;
 use everlink::redis::{Client, Config, ErrorKind, Memory, Outcome, cmd};
 use futures_util::future::join_all;
@@ -118,7 +118,10 @@ impl Subject {
     /// None without a parent, as when somebody runs all tests, the ignored ones too.
     async fn ready(bound: usize) -> Option<Self> {
         let port = env::var(PORT).ok()?;
+        // The parent decides how long the server stands still: nothing else is to end a call.
         let config: Config = standalone(port.parse().expect("a port"))
+            .command_timeout(6 * SOON)
+            .tcp(Tcp::default().user_timeout(None))
             .waiting(Waiting::default().bytes(WAITING))
             .in_flight(InFlight::default().bytes(IN_FLIGHT))
             .buffers(Buffers::default().write_bytes(WRITE).read_bytes(READ))
