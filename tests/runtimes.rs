@@ -16,14 +16,12 @@ use everlink::registry::{Callbacks, Registry};
 use support::background;
 use support::ports::Port;
 use support::redis_server::{RedisServer, RedisServerOptions};
-use support::waiting::Wait;
+use support::waiting::{SOON, Wait};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
 /// Far beyond what a test takes: a call that ends before has not ended by its deadline.
 const NEVER: Duration = Duration::from_secs(120);
-/// What hangs is found after this long.
-const SOON: Duration = Duration::from_secs(20);
 
 /// The tests count the threads of the process, so they run one after the other.
 fn turn() -> MutexGuard<'static, ()> {

@@ -6,7 +6,6 @@
 )]
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
 use everlink::endpoint::Endpoint;
@@ -17,12 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::support::redis_server::RedisServer;
-
-/// What a test returns: everything here that can fail goes into it by `?`.
-pub type TestResult = Result<(), Box<dyn std::error::Error>>;
-
-/// Within this everything that is waited for must have happened, on a busy machine too.
-pub const SOON: Duration = Duration::from_secs(20);
+pub use crate::support::waiting::{SOON, TestResult};
 
 /// The endpoint on a port of this host.
 pub fn local(port: u16) -> Endpoint {

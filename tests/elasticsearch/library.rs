@@ -7,12 +7,7 @@ use everlink::elasticsearch::{ElasticClient, ElasticSettings, Statistics};
 
 use crate::heard::Heard;
 use crate::support::waiting::Wait;
-
-/// What a test returns: everything here that can fail goes into it by `?`.
-pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
-
-/// Within this everything that is waited for must have happened, on a busy machine too.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) use crate::support::waiting::{SOON, TestResult};
 
 pub(crate) struct Library {
     pub(crate) client: ElasticClient,

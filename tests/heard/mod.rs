@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
 use everlink::event::{Event, EventKind};
@@ -16,8 +15,7 @@ use everlink::registry::{Registry, Subscribe};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Within this everything that is waited for must have happened, on a busy machine too.
-const SOON: Duration = Duration::from_secs(20);
+use crate::support::waiting::SOON;
 
 /// A registry of its own, and every event it told. When it is dropped they must have followed the
 /// table.

@@ -13,9 +13,7 @@ use crate::scripted::secs;
 use crate::server::{Order, Server};
 use crate::support::mariadb::{MariaDb, is_installed};
 use crate::support::redis_server::{RedisServer, RedisServerOptions};
-use crate::support::waiting::Wait;
-
-type TestResult = Result<(), Box<dyn std::error::Error>>;
+use crate::support::waiting::{TestResult, Wait};
 
 /// Keeps what the feed tells.
 #[derive(Default)]

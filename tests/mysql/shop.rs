@@ -8,12 +8,7 @@ use everlink::mysql::{MysqlSettings, Pool};
 use crate::heard::Heard;
 use crate::support::mariadb::{MariaDb, is_installed};
 use crate::support::waiting::Wait;
-
-/// What a test returns: everything here that can fail goes into it by `?`.
-pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
-
-/// Within this everything that is waited for must have happened, on a busy machine too.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) use crate::support::waiting::{SOON, TestResult};
 
 /// After the server's return: a second, and another for a busy machine. A refused dial waits
 /// 100 ms at the most in the first ten seconds.

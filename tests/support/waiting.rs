@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+/// What a test returns: everything in it that can fail goes into it by `?`.
+pub type TestResult = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// Within this everything that is waited for must have happened, on a busy machine too.
+pub const SOON: Duration = Duration::from_secs(20);
+
 /// Why a fixture could not do what it was asked. Prints as plain text also through `Debug`, so
 /// that `expect` and `?` in a test show it readably, server logs included.
 pub struct Failure(String);

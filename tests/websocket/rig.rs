@@ -13,9 +13,8 @@ use everlink::websocket::{Feed, FeedMessage, FeedSettings, Gap, News, Payload};
 use tokio::sync::{mpsc, watch};
 
 use crate::lines::Lines;
+pub(crate) use crate::support::waiting::SOON;
 use crate::support::waiting::Wait;
-
-pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
