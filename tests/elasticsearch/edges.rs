@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::library::{Library, SOON, TestResult};
 use crate::scripted::{Reply, Scripted, settings};
+use crate::support::cpu::computed;
 use crate::support::waiting::Wait;
 
 /// What `_update_by_query` answers, with the status of its worst failure, when it was carried out
@@ -58,17 +59,6 @@ async fn what_may_have_been_carried_out_in_part_is_not_refused_and_not_repeated(
     Ok(())
 }
 
-/// What this thread has computed so far, to a hundredth of a second.
-#[cfg(target_os = "linux")]
-fn computed() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("there");
-    let (_, fields) = stat.rsplit_once(')').expect("a name");
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("a number")).sum();
-    Duration::from_millis(ticks * 10)
-}
-
-#[cfg(target_os = "linux")]
 #[actix::test]
 async fn nothing_spins_while_a_check_takes_long_or_a_node_drains() -> TestResult {
     let node = Scripted::start(|_| Reply::Slowly(Duration::from_millis(1500)))?;

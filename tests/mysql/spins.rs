@@ -6,18 +6,8 @@ use everlink::exit::CauseKind;
 use everlink::mysql::Statement;
 
 use crate::shop::{Shop, TestResult, server, settings, until};
+use crate::support::cpu::computed;
 
-/// The time that this thread has computed.
-#[cfg(target_os = "linux")]
-fn computed() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("there");
-    let (_, fields) = stat.rsplit_once(')').expect("a name");
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("a number")).sum();
-    Duration::from_millis(ticks * 10)
-}
-
-#[cfg(target_os = "linux")]
 #[actix::test]
 async fn nothing_spins_while_a_pool_drains_or_a_check_takes_long() -> TestResult {
     let server = server!();

@@ -17,6 +17,7 @@
 //! | [`recorder`] | a port that forwards and keeps every byte |
 //! | [`raw`] | a RESP2 client that is independent of everlink |
 //! | [`ports`], [`waiting`], [`background`], [`sockets`], [`supervised`] | what those are made of |
+//! | [`cpu`] | what a thread has computed |
 //! | [`story`] | the names of events, in short |
 #![allow(
     dead_code,
@@ -29,6 +30,7 @@ pub mod answers;
 pub mod background;
 pub mod certificates;
 pub mod cluster_view;
+pub mod cpu;
 pub mod dialogue;
 pub mod fake_node;
 pub mod fault_proxy;
