@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout};
 use super::waiting::{Failure, Result, Wait};
 
 /// `$1` is the folder, the rest is the program with its arguments. The first line on the shell's
-/// output is the program's pid; the program keeps that output open, so that its end tells that the
+/// output is the program's pid, told by the process that then becomes the program, so that nothing
+/// of its own comes before; the program keeps that output open, so that its end tells that the
 /// program is gone. `keep` keeps the folder.
 ///
 /// HUP is ignored: when this process dies while the program stands still, the kernel sends it to
@@ -31,9 +32,8 @@ const SHELL: &str = r#"
 trap '' HUP
 folder=$1
 shift
-"$@" </dev/null 2>>"$folder/stderr.log" &
+sh -c 'echo "$$"; exec "$@"' sh "$@" </dev/null 2>>"$folder/stderr.log" &
 pid=$!
-echo "$pid"
 exec >&-
 read -r order || order=
 kill -9 "$pid" 2>/dev/null
