@@ -248,7 +248,9 @@ async fn an_attempt_that_takes_too_long_is_made_again_and_its_late_reply_is_nobo
         _ => Action::reply(replies::bulk("next")),
     });
     let node = FakeNode::start(script.script())?;
-    let policy = soon(RetryPolicy::default().attempt_timeout(Some(Duration::from_millis(50))));
+    // The second has to be answered within it, and within half a second of the first: then a PING
+    // would take a place in the order of the replies.
+    let policy = soon(RetryPolicy::default().attempt_timeout(Some(Duration::from_millis(250))));
     let application = Application::ready(config(&node, policy)).await?;
     for expected in ["in time", "next"] {
         let get = cmd("GET").arg("k");
