@@ -4,6 +4,9 @@
 mod clusters;
 #[path = "fixtures/fake_nodes.rs"]
 mod fake_nodes;
+mod heard;
+#[path = "fixtures/lives.rs"]
+mod lives;
 #[path = "fixtures/proxies.rs"]
 mod proxies;
 #[path = "fixtures/servers.rs"]

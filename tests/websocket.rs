@@ -5,6 +5,7 @@
 mod breaking;
 #[path = "websocket/connecting.rs"]
 mod connecting;
+mod heard;
 #[path = "websocket/lagging.rs"]
 mod lagging;
 #[path = "websocket/lines.rs"]

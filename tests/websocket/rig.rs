@@ -8,10 +8,10 @@ use everlink::event::{Event, EventKind};
 use everlink::exit::CauseKind;
 use everlink::link::SharedGovernor;
 use everlink::policy::{Backoff, Governor, RefusedCap, RestartPolicy};
-use everlink::registry::{Registry, Subscribe};
 use everlink::websocket::{Feed, FeedMessage, FeedSettings, Gap, News, Payload};
 use tokio::sync::{mpsc, watch};
 
+use crate::heard::Heard;
 use crate::lines::Lines;
 pub(crate) use crate::support::waiting::SOON;
 use crate::support::waiting::Wait;
@@ -23,7 +23,6 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 /// Passes on what it is told; handles nothing while the gate is shut.
 struct Ear {
     messages: mpsc::UnboundedSender<FeedMessage>,
-    events: mpsc::UnboundedSender<Event>,
     gate: watch::Receiver<bool>,
     taken: watch::Sender<usize>,
 }
@@ -46,14 +45,6 @@ impl Handler<FeedMessage> for Ear {
     }
 }
 
-impl Handler<Event> for Ear {
-    type Result = ();
-
-    fn handle(&mut self, event: Event, _: &mut Context<Self>) {
-        let _ = self.events.send(event);
-    }
-}
-
 pub(crate) struct Rig {
     pub(crate) feed: Feed,
     pub(crate) gate: watch::Sender<bool>,
@@ -63,7 +54,9 @@ pub(crate) struct Rig {
     pub(crate) names: Vec<&'static str>,
     taken: watch::Receiver<usize>,
     messages: mpsc::UnboundedReceiver<FeedMessage>,
-    events: mpsc::UnboundedReceiver<Event>,
+    heard: Heard,
+    /// How many events were waited for, passed over or looked at.
+    seen: usize,
     _ear: Addr<Ear>,
 }
 
@@ -83,27 +76,30 @@ impl Rig {
     }
 
     pub(crate) async fn open_as(name: &str, settings: FeedSettings) -> Self {
-        let registry = Registry::start_new();
+        let heard = Heard::begin().await;
         let (told, messages) = mpsc::unbounded_channel();
-        let (event, events) = mpsc::unbounded_channel();
         let (gate, open) = watch::channel(true);
         let (take, taken) = watch::channel(0);
         let ear = Ear {
             messages: told,
-            events: event,
             gate: open,
             taken: take,
         }
         .start();
-        let subscribe = Subscribe::new(ear.clone().recipient());
-        registry.send(subscribe).await.expect("a registry");
         let subscriber = ear.clone().recipient();
         let governor = Governor::new(10_000, 10_000).expect("valid");
         let protocol = Lines::default();
         let alive = Arc::downgrade(&protocol.token);
-        let feed = Feed::open_with(name, settings, protocol, subscriber, &registry, |link| {
-            link.governor = SharedGovernor::new(governor);
-        });
+        let feed = Feed::open_with(
+            name,
+            settings,
+            protocol,
+            subscriber,
+            heard.registry(),
+            |link| {
+                link.governor = SharedGovernor::new(governor);
+            },
+        );
         Self {
             feed: feed.expect("settings that can be"),
             gate,
@@ -111,7 +107,8 @@ impl Rig {
             names: Vec::new(),
             taken,
             messages,
-            events,
+            heard,
+            seen: 0,
             _ear: ear,
         }
     }
@@ -124,34 +121,27 @@ impl Rig {
 
     /// The next event.
     pub(crate) async fn event(&mut self) -> Event {
-        let event = tokio::time::timeout(SOON, self.events.recv()).await;
-        let event = event
-            .expect("an event in time")
-            .expect("the registry lives");
+        let event = self.heard.nth(self.seen).await;
+        self.seen += 1;
         self.names.push(event.kind.name());
         event
     }
 
     /// The next event of this kind; others are passed over.
     pub(crate) async fn told(&mut self, kind: &str) -> Event {
-        let mut seen = Vec::new();
         loop {
-            match tokio::time::timeout(SOON, self.events.recv()).await {
-                Ok(Some(event)) => {
-                    self.names.push(event.kind.name());
-                    if event.kind.name() == kind {
-                        return event;
-                    }
-                    seen.push(event.to_string());
-                }
-                Ok(None) | Err(_) => panic!("no {kind}: {seen:#?}"),
+            let event = self.event().await;
+            if event.kind.name() == kind {
+                return event;
             }
         }
     }
 
     /// What was told until now.
     pub(crate) fn told_now(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+        let events = self.heard.events().split_off(self.seen);
+        self.seen += events.len();
+        events
     }
 
     /// Why the connection was lost.
