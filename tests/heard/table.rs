@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use everlink::event::Event;
+use everlink::event::{Event, EventKind};
+use everlink::exit::CauseKind;
 
 /// What may follow what in the life of a link, by the names of events.
 fn may_follow(before: Option<&str>, next: &str) -> bool {
@@ -15,7 +16,7 @@ fn may_follow(before: Option<&str>, next: &str) -> bool {
         "reconnecting" | "gave_up" => matches!(before, "connect_failed" | "disconnected"),
         // Of one that is up it is told first that it is not any more.
         "stopped" => !matches!(before, "connected" | "reconnected" | "stopped"),
-        // After its backoff, or at once where it was asked to.
+        // After its backoff, or at once where it was asked to, in the midst of an attempt too.
         "connecting" => !matches!(before, "connected" | "reconnected" | "connect_failed"),
         _ => false,
     }
@@ -47,7 +48,13 @@ pub fn must_follow(events: &[Event]) {
             numbered && follows,
             "against the table: {event} after {before:?}"
         );
-        let life = if between { life } else { Some(name) };
+        let life = match &event.kind {
+            _ if between => life,
+            EventKind::ConnectFailed { cause, .. } if cause.kind() == CauseKind::Requested => {
+                Some("interrupted")
+            }
+            _ => Some(name),
+        };
         last.insert(link, (event, life));
     }
 }
