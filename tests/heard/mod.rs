@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{Actor, Addr, Context, Handler};
 use everlink::event::{Event, EventKind};
+use everlink::exit::Cause;
 use everlink::registry::{Registry, Subscribe};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -82,6 +83,14 @@ impl Heard {
             found.nth(count - 1).map(|event| event.kind.clone())
         };
         self.until(&format!("{count} x {kind}"), found).await
+    }
+
+    /// Why the first connection that was lost was lost.
+    pub async fn lost(&self) -> Cause {
+        match self.told("disconnected", 1).await {
+            EventKind::Disconnected { cause } => cause,
+            other => panic!("{other}"),
+        }
     }
 
     /// The event of this number, counted from 0.

@@ -107,9 +107,7 @@ async fn a_paused_server_is_noticed_by_its_health_check_and_by_an_overdue_call()
     server.pause()?;
     let error = shop.pool.query(overdue).await.expect_err("no answer");
     assert!(!matches!(error.kind(), ErrorKind::Server(_)), "{error}");
-    let EventKind::Disconnected { cause } = shop.told("disconnected", 1).await else {
-        panic!("another event");
-    };
+    let cause = shop.lost().await;
     assert_eq!(cause.kind(), CauseKind::Unhealthy, "{cause}");
     assert!(cause.detail().contains("3 checks in a row"), "{cause}");
     // The kernel still accepts the dial; the deadline finds that nobody answers.
@@ -120,6 +118,22 @@ async fn a_paused_server_is_noticed_by_its_health_check_and_by_an_overdue_call()
     server.resume()?;
     shop.told("reconnected", 1).await;
     shop.pool.query("DO 1").await?;
+    Ok(())
+}
+
+#[actix::test]
+async fn a_check_that_failed_is_followed_by_the_next_where_they_are_switched_off() -> TestResult {
+    let server = server!();
+    let mut settings = settings(&server);
+    settings.health.enabled = false;
+    settings.health.query = "SELECT n FROM missing".to_owned();
+    settings.health.failures = 2;
+    let shop = Shop::ready(settings).await;
+    // It gives rise to the first check.
+    let overdue = Statement::new("DO SLEEP(60)").timeout(Duration::from_millis(100));
+    shop.pool.query(overdue).await.expect_err("overdue");
+    let cause = shop.lost().await;
+    assert_eq!(cause.kind(), CauseKind::Unhealthy, "{cause}");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everlink::event::{EventKind, LinkState};
+use everlink::event::LinkState;
 use everlink::exit::CauseKind;
 use everlink::mysql::{ErrorKind, Outcome};
 
@@ -24,6 +24,28 @@ async fn it_is_warm_before_the_first_call_and_grows_and_shrinks_with_what_waits(
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     until(&shop.pool, |pool| (pool.open, pool.idle) == (3, 3)).await;
     until_server(&server, |connections| connections.len() == 3).await
+}
+
+#[actix::test]
+async fn a_pool_that_shrinks_closes_none_of_its_minimum() -> TestResult {
+    let server = server!();
+    let mut settings = settings(&server);
+    (settings.pool.min, settings.pool.max) = (3, 8);
+    settings.pool.idle = Duration::from_millis(300);
+    let shop = Shop::ready(settings).await;
+    let calls = (0..8).map(|_| shop.pool.query("DO SLEEP(0.5)"));
+    let calls = futures_util::future::join_all(calls);
+    let grown = until(&shop.pool, |pool| pool.in_use == 8);
+    futures_util::future::join(calls, grown).await;
+    let grown = server.connections().await?;
+    until(&shop.pool, |pool| (pool.open, pool.idle) == (3, 3)).await;
+    let kept = server.connections().await?;
+    let known = |number: u64| grown.iter().any(|(other, _)| *other == number);
+    assert!(
+        kept.iter().all(|(number, _)| known(*number)),
+        "{grown:?} {kept:?}"
+    );
+    Ok(())
 }
 
 #[actix::test]
@@ -52,9 +74,7 @@ async fn the_health_check_asks_what_the_user_chose() -> TestResult {
     settings.health.failures = 2;
     let shop = Shop::ready(settings).await;
     server.run("DROP TABLE shop.health").await?;
-    let EventKind::Disconnected { cause } = shop.told("disconnected", 1).await else {
-        panic!("another event");
-    };
+    let cause = shop.lost().await;
     assert_eq!(cause.kind(), CauseKind::Unhealthy);
     assert!(
         cause.detail().contains("2 checks in a row failed"),
