@@ -7,8 +7,9 @@ SHELL := /bin/bash
 FEATURES := redis mysql tls websocket elasticsearch full
 # Arguments of the demo: make demo ARGS="--seconds 30"
 ARGS ?=
-# The same for chaos and soak: make chaos SECONDS=60 SEED=7
-CHAOS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+# The same for chaos and soak: make chaos SECONDS=60 SEED=7. Every bash has SECONDS of its own, which some
+# export: only what is said on the command line counts.
+CHAOS = $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 # The tests and the demo start this program; scripts/setup has seen to it.
 WITH_SERVER = EVERLINK_REDIS_SERVER="$$(scripts/setup --server)"; export EVERLINK_REDIS_SERVER;
 
