@@ -1,5 +1,6 @@
-//! Supervised, self-healing connections for actix applications, and on them a client for Redis
-//! and Redis / Valkey Cluster.
+//! Supervised, self-healing connections for actix applications: clients for Redis and Redis / Valkey
+//! Cluster, MySQL and MariaDB, Elasticsearch and OpenSearch, WebSocket feeds, connections of a kind
+//! of your own, and a manager for all of them.
 //!
 //! Every connection is an actor that lives exactly as long as its socket. A supervisor actor owns
 //! it and starts a new one, after exponential backoff with jitter, each time it ends. A registry
@@ -19,34 +20,51 @@
 //!
 //! # The layout
 //!
+//! Two halves: a runtime that knows nothing of what it supervises, and kinds of links on it, each
+//! with its driver.
+//!
+//! ```text
+//!  manager    many links by name: in what order, what fails with what
+//!  ─────────────────────────────────────────────────────────────────────────────
+//!  kinds      redis   mysql   elasticsearch   websocket   a link::Backend of yours
+//!  ─────────────────────────────────────────────────────────────────────────────
+//!  runtime    link     the life of one link         registry   who hears of it
+//!             policy   when to try again, or not    tls        who is trusted
+//! ```
+//!
 //! Modules import only from those above them.
 //!
-//! | module | what is there | pure |
-//! | --- | --- | --- |
-//! | `clock` | the clock that everything is decided by | |
-//! | [`secret`] | a text that is never shown | yes |
-//! | `percent` | the escapes of URLs | yes |
-//! | [`endpoint`] | what is dialled, and the names of links | yes |
-//! | [`exit`] | why a connection ended, and what that means | yes |
-//! | `outcome` | [`Outcome`]: what became of something that did not succeed | yes |
-//! | `wording` | what the texts of all errors have in common | yes |
-//! | [`policy`] | backoff, jitter, restart intensity, the governor of dials, the circuit breaker | yes |
-//! | [`event`] | what everlink tells | |
-//! | [`registry`] | status of every link, broadcast of events, callbacks | |
-//! | [`link`] | supervision of one link of any kind | |
-//! | [`tls`] | TLS for connections of any kind | |
-//! | `elasticsearch` | a client for Elasticsearch and OpenSearch | |
-//! | `mysql` | a pool for MySQL and MariaDB | |
-//! | `redis` | the Redis client | |
-//! | `websocket` | WebSocket feeds | |
-//! | [`manager`] | named links of any kind under one roof | |
+//! | module | what is there | feature | pure |
+//! | --- | --- | --- | --- |
+//! | `clock` | the clock that everything is decided by | | |
+//! | `guarded` | what callers gave is dropped, whatever its destructor does | | |
+//! | [`secret`] | a text that is never shown | | yes |
+//! | `percent` | the escapes of URLs | | yes |
+//! | [`endpoint`] | what is dialled, and the names of links | | yes |
+//! | [`exit`] | why a connection ended, and what that means | | yes |
+//! | `outcome` | [`Outcome`]: what became of something that did not succeed | | yes |
+//! | `wording` | what the texts of all errors have in common | | yes |
+//! | [`policy`] | backoff, jitter, restart intensity, the governor of dials, the circuit breaker | | yes |
+//! | [`event`] | what everlink tells | | |
+//! | [`registry`] | status of every link, broadcast of events, callbacks | | |
+//! | [`link`] | supervision of one link of any kind | | |
+//! | [`tls`] | TLS for connections of any kind | `tls`, to connect by it | |
+//! | `elasticsearch` | a client for Elasticsearch and OpenSearch | `elasticsearch` | |
+//! | `mysql` | a pool for MySQL and MariaDB | `mysql` | |
+//! | `redis` | the Redis client | `redis`, a default | |
+//! | `websocket` | WebSocket feeds | `websocket` | |
+//! | [`manager`] | named links of any kind under one roof | | |
 //!
 //! *Pure* modules decide: they take the time and random numbers as arguments and know neither
 //! actors nor sockets nor clocks. Actors only carry messages between them and the world.
 //!
-//! The documents in `docs/` answer questions: how it is built (`architecture.md`), what happens to
-//! a command in every state (`semantics.md`), what is told (`events.md`), where it runs
-//! (`runtimes.md`), how to connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
+//! To read the code, begin with `examples/quickstart.rs`, then `link/task.rs` and `link/life.rs`, then
+//! one kind of link: `mysql/connection.rs` and `mysql/pump.rs`.
+//!
+//! The documents in `docs/` answer questions: how it is built (`architecture.md`), what other links
+//! there are (`backends.md`), what is promised (`guarantees.md`), what bounds memory (`bounds.md`),
+//! what happens to a command in every state (`semantics.md`), what is told (`events.md`), where it
+//! runs (`runtimes.md`), how to connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
 
 mod clock;
 #[cfg(feature = "elasticsearch")]
