@@ -5,45 +5,32 @@
 //! scripts of well-behaved nodes, [`super::replies`] builds the bytes. Actions of one connection
 //! are carried out in order; an empty list is silence.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-use super::background::{self, locked};
+use super::background::locked;
 pub use super::dialogue::{Action, Handler, Received};
+use super::listening::{Inbox, Listening, Seat};
 use super::ports::Port;
 use super::raw::take_command;
-use super::sockets::{close, listen, reset_at_end};
-use super::waiting::{Failure, Result};
-
-const WAIT_LIMIT: Duration = Duration::from_secs(10);
+use super::sockets::{close, reset_at_end};
+use super::waiting::Result;
 
 /// A fake node. Dropping it closes everything.
 pub struct FakeNode {
-    port: Port,
-    shared: Arc<Shared>,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    listening: Listening<Action>,
+    script: Arc<Script>,
 }
 
-struct Shared {
+struct Script {
     handler: Mutex<Arc<Handler>>,
-    log: Mutex<Log>,
-    changed: watch::Sender<()>,
-}
-
-#[derive(Default)]
-struct Log {
-    received: Vec<Received>,
-    accepted: usize,
-    open: BTreeMap<usize, mpsc::UnboundedSender<Action>>,
+    received: Mutex<Vec<Received>>,
 }
 
 impl FakeNode {
@@ -66,13 +53,11 @@ impl FakeNode {
         handler: impl Fn(&Received) -> Vec<Action> + Send + Sync + 'static,
     ) -> Result<Self> {
         let node = Self {
-            port,
-            shared: Arc::new(Shared {
+            listening: Listening::on(port),
+            script: Arc::new(Script {
                 handler: Mutex::new(Arc::new(handler)),
-                log: Mutex::default(),
-                changed: watch::Sender::new(()),
+                received: Mutex::default(),
             }),
-            accepting: Mutex::new(None),
         };
         node.start_again()?;
         Ok(node)
@@ -80,7 +65,7 @@ impl FakeNode {
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.port.number()
+        self.listening.port()
     }
 
     /// Host and port to dial.
@@ -90,7 +75,7 @@ impl FakeNode {
 
     /// Answers by another script from the next command on, on the open connections too.
     pub fn retarget(&self, handler: impl Fn(&Received) -> Vec<Action> + Send + Sync + 'static) {
-        *locked(&self.shared.handler) = Arc::new(handler);
+        *locked(&self.script.handler) = Arc::new(handler);
     }
 
     /// Stops listening, so that dials are refused, and resets all connections. Returns when both
@@ -99,13 +84,8 @@ impl FakeNode {
     /// # Errors
     /// A connection does not end within 10 s.
     pub async fn stop(&self) -> Result<()> {
-        let accepting = locked(&self.accepting).take();
-        if let Some(accepting) = accepting {
-            accepting.abort();
-            // The listener is closed once its task is gone; "cancelled" is the expected answer.
-            let _ = accepting.await;
-        }
-        self.end_all(Action::Reset).await
+        self.listening.down().await;
+        self.listening.end_all(Action::Reset).await
     }
 
     /// Listens on the same port again. Nothing happens while it listens already.
@@ -113,14 +93,9 @@ impl FakeNode {
     /// # Errors
     /// The port is in use.
     pub fn start_again(&self) -> Result<()> {
-        let mut accepting = locked(&self.accepting);
-        if accepting.is_some() {
-            return Ok(());
-        }
-        let listener = listen(self.port())?;
-        let shared = Arc::clone(&self.shared);
-        *accepting = Some(background::handle().spawn(accept(listener, shared)));
-        Ok(())
+        let script = Arc::clone(&self.script);
+        self.listening
+            .up(move |stream, inbox, seat| serve(stream, inbox, Arc::clone(&script), seat))
     }
 
     /// Closes all open connections and goes on listening.
@@ -128,7 +103,7 @@ impl FakeNode {
     /// # Errors
     /// A connection does not end within 10 s.
     pub async fn close_all(&self) -> Result<()> {
-        self.end_all(Action::Close).await
+        self.listening.end_all(Action::Close).await
     }
 
     /// Resets all open connections and goes on listening.
@@ -136,32 +111,17 @@ impl FakeNode {
     /// # Errors
     /// A connection does not end within 10 s.
     pub async fn reset_all(&self) -> Result<()> {
-        self.end_all(Action::Reset).await
-    }
-
-    async fn end_all(&self, ending: Action) -> Result<()> {
-        for orders in locked(&self.shared.log).open.values() {
-            // A connection that has just ended needs no order.
-            let _ = orders.send(ending.clone());
-        }
-        self.wait_until("the connections to end", |node| {
-            node.open_connections() == 0
-        })
-        .await
+        self.listening.end_all(Action::Reset).await
     }
 
     /// Sends bytes unasked on every open connection.
     pub fn push_all(&self, bytes: impl Into<Bytes>) {
-        let bytes = bytes.into();
-        for orders in locked(&self.shared.log).open.values() {
-            // A connection that has just ended gets nothing.
-            let _ = orders.send(Action::Push(bytes.clone()));
-        }
+        self.listening.order(Action::Push(bytes.into()));
     }
 
     /// Everything received so far, in order.
     pub fn received(&self) -> Vec<Received> {
-        locked(&self.shared.log).received.clone()
+        locked(&self.script.received).clone()
     }
 
     /// The commands of this name received so far.
@@ -173,12 +133,12 @@ impl FakeNode {
 
     /// How many connections were ever accepted.
     pub fn connections(&self) -> usize {
-        locked(&self.shared.log).accepted
+        self.listening.accepted()
     }
 
     /// How many are open now.
     pub fn open_connections(&self) -> usize {
-        locked(&self.shared.log).open.len()
+        self.listening.open()
     }
 
     /// Waits until `holds` of this node; looked at after each change, without polling.
@@ -186,93 +146,38 @@ impl FakeNode {
     /// # Errors
     /// It does not hold after 10 s: with what was received so far.
     pub async fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<()> {
-        let mut changes = self.shared.changed.subscribe();
-        let wait = async {
-            while !holds(self) {
-                if changes.changed().await.is_err() {
-                    break;
-                }
-            }
-        };
-        timeout(WAIT_LIMIT, wait).await.map_err(|_| {
+        let seen = || {
             let lines: Vec<String> = self.received().iter().map(Received::line).collect();
-            let (all, open) = (self.connections(), self.open_connections());
-            Failure::new(format!(
-                "waited 10 s for {what}: {all} connections, {open} open, received {lines:?}"
-            ))
-        })
-    }
-}
-
-impl Drop for FakeNode {
-    fn drop(&mut self) {
-        if let Some(accepting) = locked(&self.accepting).take() {
-            accepting.abort();
-        }
-        for orders in locked(&self.shared.log).open.values() {
-            // A connection that has just ended needs no order.
-            let _ = orders.send(Action::Reset);
-        }
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        // A dial that is gone before it is accepted is none of the node's concern.
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
+            format!(", received {lines:?}")
         };
-        let (orders, inbox) = mpsc::unbounded_channel();
-        let connection = {
-            let mut log = locked(&shared.log);
-            let connection = log.accepted;
-            log.accepted += 1;
-            log.open.insert(connection, orders);
-            connection
-        };
-        shared.changed.send_replace(());
-        let entry = Entry {
-            connection,
-            shared: Arc::clone(&shared),
-        };
-        tokio::spawn(serve(stream, inbox, entry));
+        self.listening.wait_until(what, seen, || holds(self)).await
     }
 }
 
-/// A connection's place in the list of open ones, freed when its task ends in any manner.
-struct Entry {
-    connection: usize,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        locked(&self.shared.log).open.remove(&self.connection);
-        self.shared.changed.send_replace(());
-    }
-}
-
-impl Entry {
-    fn record(&self, nth: usize, args: Vec<Bytes>) -> (Received, Arc<Handler>) {
+impl Script {
+    fn record(
+        &self,
+        seat: &Seat<Action>,
+        nth: usize,
+        args: Vec<Bytes>,
+    ) -> (Received, Arc<Handler>) {
         let received = Received {
-            connection: self.connection,
+            connection: seat.number,
             nth,
             args,
         };
-        locked(&self.shared.log).received.push(received.clone());
-        self.shared.changed.send_replace(());
-        let handler = Arc::clone(&locked(&self.shared.handler));
-        (received, handler)
+        locked(&self.received).push(received.clone());
+        seat.changed();
+        (received, Arc::clone(&locked(&self.handler)))
     }
 }
 
-// The entry is the last to be dropped: "not open" must mean that the socket is closed.
-async fn serve(stream: TcpStream, inbox: mpsc::UnboundedReceiver<Action>, entry: Entry) {
+async fn serve(stream: TcpStream, inbox: Inbox<Action>, script: Arc<Script>, seat: Seat<Action>) {
     let mut stream = stream;
     let (outgoing, unasked) = mpsc::unbounded_channel();
     // An order to end comes through even while the script delays or a write is stuck.
     let ending = tokio::select! {
-        ending = answer(&mut stream, unasked, &entry) => ending,
+        ending = answer(&mut stream, unasked, &script, &seat) => ending,
         ending = orders(inbox, outgoing) => ending,
     };
     match ending {
@@ -280,7 +185,7 @@ async fn serve(stream: TcpStream, inbox: mpsc::UnboundedReceiver<Action>, entry:
         Ending::Close => close(&mut stream).await,
     }
     drop(stream);
-    drop(entry);
+    drop(seat);
 }
 
 enum Ending {
@@ -289,10 +194,7 @@ enum Ending {
 }
 
 /// Passes on what is to be sent unasked; returns at the order to end.
-async fn orders(
-    mut inbox: mpsc::UnboundedReceiver<Action>,
-    outgoing: mpsc::UnboundedSender<Action>,
-) -> Ending {
+async fn orders(mut inbox: Inbox<Action>, outgoing: mpsc::UnboundedSender<Action>) -> Ending {
     while let Some(action) = inbox.recv().await {
         match action {
             Action::Close => return Ending::Close,
@@ -309,7 +211,8 @@ async fn orders(
 async fn answer(
     stream: &mut TcpStream,
     mut unasked: mpsc::UnboundedReceiver<Action>,
-    entry: &Entry,
+    script: &Script,
+    seat: &Seat<Action>,
 ) -> Ending {
     let mut buffer = BytesMut::new();
     let mut nth = 0;
@@ -320,7 +223,7 @@ async fn answer(
                 Ok(None) => break,
                 Err(_) => return Ending::Close,
             };
-            let (received, handler) = entry.record(nth, args);
+            let (received, handler) = script.record(seat, nth, args);
             nth += 1;
             for action in handler(&received) {
                 if let ControlFlow::Break(ending) = perform(stream, action).await {

@@ -6,25 +6,21 @@
 //!
 //! Faults apply to all connections, the open ones included, until they are taken back.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
-use super::background::{self, locked};
+use super::background::locked;
 pub use super::lane::Ending;
 use super::lane::{Faults, Lane};
+use super::listening::{Inbox, Listening, Seat};
 use super::ports::Port;
-use super::sockets::{close, listen, reset_at_end};
-use super::waiting::{Failure, Result};
-
-const WAIT_LIMIT: Duration = Duration::from_secs(10);
+use super::sockets::{close, reset_at_end};
+use super::waiting::Result;
 
 /// One way through the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,25 +31,17 @@ pub enum Way {
 
 /// A running proxy. Dropping it resets all its connections.
 pub struct FaultProxy {
-    port: Port,
-    shared: Arc<Shared>,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    listening: Listening<Order>,
+    lanes: Arc<Lanes>,
 }
 
-struct Shared {
+struct Lanes {
     target: Mutex<u16>,
     to_server: Lane,
     to_client: Lane,
-    log: Mutex<Log>,
-    changed: watch::Sender<()>,
 }
 
-#[derive(Default)]
-struct Log {
-    accepted: usize,
-    open: BTreeMap<usize, mpsc::UnboundedSender<Order>>,
-}
-
+#[derive(Clone)]
 enum Order {
     End(Ending),
     Inject(Bytes),
@@ -66,15 +54,12 @@ impl FaultProxy {
     /// No free port.
     pub fn start(target: u16) -> Result<Self> {
         let proxy = Self {
-            port: Port::reserve()?,
-            shared: Arc::new(Shared {
+            listening: Listening::on(Port::reserve()?),
+            lanes: Arc::new(Lanes {
                 target: Mutex::new(target),
                 to_server: Lane::default(),
                 to_client: Lane::default(),
-                log: Mutex::default(),
-                changed: watch::Sender::new(()),
             }),
-            accepting: Mutex::new(None),
         };
         proxy.accept()?;
         Ok(proxy)
@@ -82,7 +67,7 @@ impl FaultProxy {
 
     /// The port to dial instead of the target's.
     pub fn port(&self) -> u16 {
-        self.port.number()
+        self.listening.port()
     }
 
     /// Host and port to dial.
@@ -92,7 +77,7 @@ impl FaultProxy {
 
     /// New connections go to another port; open ones stay where they are.
     pub fn retarget(&self, target: u16) {
-        *locked(&self.shared.target) = target;
+        *locked(&self.lanes.target) = target;
     }
 
     /// Each chunk (what one read gives, 16 KiB at most) waits this long before it is forwarded.
@@ -135,34 +120,18 @@ impl FaultProxy {
     /// # Errors
     /// A connection does not end within 10 s.
     pub async fn end_all(&self, ending: Ending) -> Result<()> {
-        for orders in locked(&self.shared.log).open.values() {
-            // A connection that has just ended needs no order.
-            let _ = orders.send(Order::End(ending));
-        }
-        self.wait_until("the connections to end", |proxy| {
-            proxy.open_connections() == 0
-        })
-        .await
+        self.listening.end_all(Order::End(ending)).await
     }
 
     /// Sends bytes to the clients of all open connections that no server has sent. They may fall
     /// into the middle of a reply under way.
     pub fn inject(&self, bytes: impl Into<Bytes>) {
-        let bytes = bytes.into();
-        for orders in locked(&self.shared.log).open.values() {
-            // A connection that has just ended gets nothing.
-            let _ = orders.send(Order::Inject(bytes.clone()));
-        }
+        self.listening.order(Order::Inject(bytes.into()));
     }
 
     /// Refuses new connections (the port is closed); open ones stay. Returns when it is closed.
     pub async fn refuse(&self) {
-        let accepting = locked(&self.accepting).take();
-        if let Some(accepting) = accepting {
-            accepting.abort();
-            // The listener is closed once its task is gone; "cancelled" is the expected answer.
-            let _ = accepting.await;
-        }
+        self.listening.down().await;
     }
 
     /// Accepts connections again.
@@ -170,28 +139,24 @@ impl FaultProxy {
     /// # Errors
     /// The port is in use.
     pub fn accept(&self) -> Result<()> {
-        let mut accepting = locked(&self.accepting);
-        if accepting.is_none() {
-            let listener = listen(self.port())?;
-            let shared = Arc::clone(&self.shared);
-            *accepting = Some(background::handle().spawn(accept(listener, shared)));
-        }
-        Ok(())
+        let lanes = Arc::clone(&self.lanes);
+        self.listening
+            .up(move |stream, inbox, seat| carry(stream, inbox, Arc::clone(&lanes), seat))
     }
 
     /// How many connections were ever accepted.
     pub fn connections(&self) -> usize {
-        locked(&self.shared.log).accepted
+        self.listening.accepted()
     }
 
     /// How many are open now.
     pub fn open_connections(&self) -> usize {
-        locked(&self.shared.log).open.len()
+        self.listening.open()
     }
 
     /// How many bytes were forwarded this way.
     pub fn forwarded(&self, way: Way) -> u64 {
-        self.shared.lane(way).forwarded()
+        self.lanes.lane(way).forwarded()
     }
 
     /// Waits until `holds` of this proxy; looked at after each change, without polling.
@@ -199,40 +164,17 @@ impl FaultProxy {
     /// # Errors
     /// It does not hold after 10 s.
     pub async fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<()> {
-        let mut changes = self.shared.changed.subscribe();
-        let wait = async {
-            while !holds(self) {
-                if changes.changed().await.is_err() {
-                    break;
-                }
-            }
-        };
-        timeout(WAIT_LIMIT, wait).await.map_err(|_| {
-            let (all, open) = (self.connections(), self.open_connections());
-            Failure::new(format!(
-                "waited 10 s for {what}: {all} connections, {open} open"
-            ))
-        })
+        self.listening
+            .wait_until(what, String::new, || holds(self))
+            .await
     }
 
     fn change(&self, way: Way, change: impl FnOnce(&mut Faults)) {
-        self.shared.lane(way).change(change);
+        self.lanes.lane(way).change(change);
     }
 }
 
-impl Drop for FaultProxy {
-    fn drop(&mut self) {
-        if let Some(accepting) = locked(&self.accepting).take() {
-            accepting.abort();
-        }
-        for orders in locked(&self.shared.log).open.values() {
-            // A connection that has just ended needs no order.
-            let _ = orders.send(Order::End(Ending::Reset));
-        }
-    }
-}
-
-impl Shared {
+impl Lanes {
     fn lane(&self, way: Way) -> &Lane {
         match way {
             Way::ToServer => &self.to_server,
@@ -241,45 +183,13 @@ impl Shared {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        // A dial that is gone before it is accepted is none of the proxy's concern.
-        let Ok((client, _)) = listener.accept().await else {
-            continue;
-        };
-        let (orders, inbox) = mpsc::unbounded_channel();
-        let connection = {
-            let mut log = locked(&shared.log);
-            let connection = log.accepted;
-            log.accepted += 1;
-            log.open.insert(connection, orders);
-            connection
-        };
-        shared.changed.send_replace(());
-        let entry = Entry {
-            connection,
-            shared: Arc::clone(&shared),
-        };
-        tokio::spawn(carry(client, inbox, entry));
-    }
-}
-
-/// A connection's place in the list of open ones, freed when its task ends in any manner.
-struct Entry {
-    connection: usize,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        locked(&self.shared.log).open.remove(&self.connection);
-        self.shared.changed.send_replace(());
-    }
-}
-
-async fn carry(mut client: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>, entry: Entry) {
-    let shared = Arc::clone(&entry.shared);
-    let target = *locked(&shared.target);
+async fn carry(
+    mut client: TcpStream,
+    mut inbox: Inbox<Order>,
+    lanes: Arc<Lanes>,
+    seat: Seat<Order>,
+) {
+    let target = *locked(&lanes.target);
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else {
         // A dead target looks to the client like a connection that dies at once.
         reset_at_end(&client);
@@ -296,8 +206,8 @@ async fn carry(mut client: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
         let (_, nothing) = mpsc::unbounded_channel();
         let both = async {
             tokio::try_join!(
-                shared.to_server.pump(from_client, to_server, nothing),
-                shared.to_client.pump(from_server, to_client, injections),
+                lanes.to_server.pump(from_client, to_server, nothing),
+                lanes.to_client.pump(from_server, to_client, injections),
             )
         };
         let ordered = async {
@@ -326,5 +236,5 @@ async fn carry(mut client: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
         }
     }
     drop((client, server));
-    drop(entry);
+    drop(seat);
 }

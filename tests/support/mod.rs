@@ -16,7 +16,7 @@
 //! | [`certificates`] | authorities, and certificates of theirs |
 //! | [`recorder`] | a port that forwards and keeps every byte |
 //! | [`raw`] | a RESP2 client that is independent of everlink |
-//! | [`ports`], [`waiting`], [`background`], [`sockets`], [`supervised`] | what those are made of |
+//! | [`listening`], [`ports`], [`waiting`], [`background`], [`sockets`], [`supervised`] | what those are made of |
 //! | [`cpu`] | what a thread has computed |
 //! | [`story`] | the names of events, in short |
 #![allow(
@@ -35,6 +35,7 @@ pub mod dialogue;
 pub mod fake_node;
 pub mod fault_proxy;
 pub mod lane;
+pub mod listening;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 #[cfg(feature = "elasticsearch")]
