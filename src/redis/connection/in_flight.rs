@@ -148,6 +148,14 @@ impl InFlight {
         });
     }
 
+    /// The request at this place, counted from the oldest.
+    pub(crate) fn request(&self, place: usize) -> Option<&Request> {
+        match &self.entries.get(place)?.expected {
+            Expected::Request(request) => Some(request),
+            Expected::Overdue | Expected::Asking | Expected::Ping => None,
+        }
+    }
+
     /// The kernel took so many bytes more.
     pub(crate) fn wrote(&mut self, bytes: usize) {
         self.written += bytes as u64;

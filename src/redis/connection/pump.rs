@@ -242,11 +242,15 @@ impl Pump {
             tally,
             ..
         } = self;
+        // Callers wait for the lane's lock meanwhile: what only an empty buffer takes is copied later.
+        let mut large = None;
         lane.take(cx, now, |mut request| {
             let asking = if request.asking { ASKING.len() } else { 0 };
-            let bytes = unwritten.len() + asking + request.wire().len();
-            let writable = unwritten.is_empty() || bytes <= config.buffers.write_bytes;
-            if !writable || !in_flight.has_room_for(request.weight(), &config.in_flight) {
+            let length = request.wire().len();
+            let bytes = unwritten.len() + asking + length;
+            let writable = bytes <= config.buffers.write_bytes || unwritten.is_empty();
+            let room = in_flight.has_room_for(request.weight(), &config.in_flight);
+            if large.is_some() || !writable || !room {
                 return Some(request);
             }
             request.begin_attempt(now, &config.retry);
@@ -255,12 +259,22 @@ impl Pump {
                 unwritten.extend_from_slice(ASKING);
                 in_flight.push(Expected::Asking, ASKING.len());
             }
-            let bytes = request.wire();
-            let length = bytes.len();
-            unwritten.extend_from_slice(bytes);
+            if length > config.buffers.write_bytes {
+                large = Some(in_flight.len());
+            } else {
+                unwritten.extend_from_slice(request.wire());
+            }
             in_flight.push(Expected::Request(request), length);
             None
         });
+        if let Some(request) = large.and_then(|place| in_flight.request(place)) {
+            #[cfg(test)]
+            assert!(
+                lane.is_free_soon(),
+                "callers wait while a large value is copied"
+            );
+            unwritten.extend_from_slice(request.wire());
+        }
         if self.in_flight.len() > before {
             self.last_used.touch();
         }

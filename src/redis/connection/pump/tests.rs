@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::exit::CauseKind;
 use crate::redis::command::cmd;
-use crate::redis::config::{Health, InFlight};
+use crate::redis::config::{Buffers, Health, InFlight};
 use crate::redis::connection::pump::Pump;
 use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
 use crate::redis::error::{ErrorKind, Outcome};
@@ -50,6 +50,21 @@ async fn replies_split_at_any_byte_reach_their_requests() {
             let text = Value::Bulk(bytes::Bytes::from_static(b"t\r\n"));
             let ok = Value::Simple("OK".into());
             assert_eq!(got, [Value::Int(1), text, two, ok], "cut at {cut}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_larger_than_the_buffer_is_written_whole_and_in_its_turn() {
+    local(async {
+        let rig = Rig::new(|config| config.buffers = Buffers::default().write_bytes(100));
+        let (mut peer, _running) = rig.connect(10_000);
+        let large = "k".repeat(1_000);
+        let keys = ["a", &large, "b", &large, &large, "c"];
+        let _answers: Vec<_> = keys.iter().map(|key| rig.send(key)).collect();
+        for key in keys {
+            expect(&mut peer, &incr_wire(key)).await;
         }
     })
     .await;
