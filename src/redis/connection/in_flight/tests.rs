@@ -176,8 +176,8 @@ fn a_wave_is_a_third_of_what_is_in_flight_within_bounds() {
         in_flight.wave()
     };
     assert_eq!(
-        [0, 8, 12, 64, 192, 1_000].map(wave_of),
-        [4, 4, 4, 21, 64, 64]
+        [0, 8, 30, 64, 192, 1_000].map(wave_of),
+        [8, 8, 10, 21, 64, 128]
     );
 }
 
