@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use actix::{Actor, Context, Handler, Message, WeakRecipient};
 
+use crate::clock::now;
 use crate::endpoint::Endpoint;
 use crate::event::{Event, Notice};
 use crate::exit::Cause;
@@ -145,7 +146,7 @@ impl Lifeline {
     /// The connection was used: shown as `last_used` in the link's status. Cheap, but meant to be
     /// called for a batch of requests rather than for each.
     pub fn used(&self) {
-        self.last_used.touch();
+        self.last_used.touch(now());
     }
 
     #[cfg(feature = "redis")]

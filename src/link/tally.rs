@@ -91,7 +91,9 @@ impl Tally {
         }
         self.now = now;
         let life = now.saturating_duration_since(self.born);
-        self.at = (life.as_millis() & u128::from(u32::MAX)) as u32;
+        self.at = (life.as_secs() as u32)
+            .wrapping_mul(1_000)
+            .wrapping_add(life.subsec_millis());
         let Some(circuit) = &self.circuit else {
             return;
         };

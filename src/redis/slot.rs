@@ -24,18 +24,27 @@ impl Slot {
 
     /// The slot of a key.
     pub const fn of(key: &[u8]) -> Self {
-        // Nearly no key has a tag: one walk looks for it and adds up.
+        // Nearly no key has a tag: one walk looks for it and adds up, two bytes at a time.
         let mut crc = 0;
-        let mut at = 0;
-        while at < key.len() {
-            if key[at] == b'{' {
-                crc = crc16(hash_tag(key));
-                break;
+        let mut rest = key;
+        while let [first, second, after @ ..] = rest {
+            if *first == b'{' || *second == b'{' {
+                return Self::of_tagged(key);
             }
-            crc = crc16_step(crc, key[at]);
-            at += 1;
+            crc = crc16_two_steps(crc, *first, *second);
+            rest = after;
+        }
+        if let [last] = rest {
+            if *last == b'{' {
+                return Self::of_tagged(key);
+            }
+            crc = crc16_step(crc, *last);
         }
         Self(crc % Self::COUNT as u16)
+    }
+
+    const fn of_tagged(key: &[u8]) -> Self {
+        Self(crc16(hash_tag(key)) % Self::COUNT as u16)
     }
 
     /// The number of the slot.
@@ -92,8 +101,24 @@ const fn crc16_step(crc: u16, byte: u8) -> u16 {
     (crc << 8) ^ CRC16[((crc >> 8) as u8 ^ byte) as usize]
 }
 
+/// What [`crc16_step`] twice gives, with two looks that do not wait for each other.
+const fn crc16_two_steps(crc: u16, first: u8, second: u8) -> u16 {
+    let [high, low] = crc.to_be_bytes();
+    CRC16_AFTER[(high ^ first) as usize] ^ CRC16[(low ^ second) as usize]
+}
+
 /// CRC16-XMODEM (polynomial 0x1021, initial value 0), for each high byte.
 static CRC16: [u16; 256] = crc16_table();
+/// The same, and a zero byte after it.
+static CRC16_AFTER: [u16; 256] = {
+    let mut table = [0u16; 256];
+    let mut high = 0;
+    while high < 256 {
+        table[high] = crc16_step(CRC16[high], 0);
+        high += 1;
+    }
+    table
+};
 
 const fn crc16_table() -> [u16; 256] {
     let mut table = [0u16; 256];
@@ -159,6 +184,17 @@ mod tests {
         #[test]
         fn every_slot_is_in_range(key in proptest::collection::vec(any::<u8>(), 0..64)) {
             prop_assert!(usize::from(Slot::of(&key).get()) < Slot::COUNT);
+        }
+
+        #[test]
+        fn one_walk_finds_what_the_rule_says(key in "[a-c{}é]{0,9}") {
+            let tag = hash_tag(key.as_bytes());
+            let by_bit = tag.iter().fold(0u16, |crc, byte| {
+                (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+                    (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 }
+                })
+            });
+            prop_assert_eq!(Slot::of(key.as_bytes()).get(), by_bit % 16_384);
         }
     }
 }

@@ -35,7 +35,7 @@ impl Narrator {
             registry,
             sequence: 0,
             born: Instant::now(),
-            last_used: LastUsed::default(),
+            last_used: LastUsed::never(),
         }
     }
 

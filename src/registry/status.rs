@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+use crate::clock::now;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::{Event, EventKind, LinkState};
 use crate::exit::{Cause, Class};
@@ -152,18 +153,32 @@ impl LinkStatus {
 }
 
 /// When a link was last used. Written by its connection, read by the registry.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LastUsed(Arc<AtomicU64>);
+#[derive(Debug, Clone)]
+pub(crate) struct LastUsed(Arc<Used>);
+
+/// By the instants that its connection reads anyway: the time of day would be one more clock to ask in
+/// each turn.
+#[derive(Debug)]
+struct Used {
+    born: Instant,
+    /// Milliseconds after that, and one; 0 while it was never used.
+    at: AtomicU64,
+}
 
 impl LastUsed {
+    pub(crate) fn never() -> Self {
+        Self(Arc::new(Used {
+            born: now(),
+            at: AtomicU64::new(0),
+        }))
+    }
+
     /// Marks it as used now; called once for a batch of requests, not for each.
-    pub(crate) fn touch(&self) {
-        let millis = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| {
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            });
-        self.0.store(millis, Ordering::Relaxed);
+    #[inline]
+    pub(crate) fn touch(&self, now: Instant) {
+        let age = now.saturating_duration_since(self.0.born);
+        let at = age.as_secs() * 1_000 + u64::from(age.subsec_millis()) + 1;
+        self.0.at.store(at, Ordering::Relaxed);
     }
 
     /// Whether both are of the same incarnation of a link, not only of one with the same name.
@@ -172,9 +187,8 @@ impl LastUsed {
     }
 
     pub(crate) fn get(&self) -> Option<SystemTime> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => None,
-            millis => Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis)),
-        }
+        let at = self.0.at.load(Ordering::Relaxed).checked_sub(1)?;
+        let age = now().saturating_duration_since(self.0.born);
+        SystemTime::now().checked_sub(age.saturating_sub(Duration::from_millis(at)))
     }
 }

@@ -276,7 +276,7 @@ impl Pump {
             unwritten.extend_from_slice(request.wire());
         }
         if self.in_flight.len() > before {
-            self.last_used.touch();
+            self.last_used.touch(now);
         }
     }
 

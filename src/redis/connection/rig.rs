@@ -22,6 +22,7 @@ use crate::redis::handoff::{Bounced, Handoff, News, NodeNews};
 use crate::redis::lane::Lane;
 use crate::redis::memory::Bounded;
 use crate::redis::request::{Answer, Request, Responder};
+use crate::registry::LastUsed;
 
 /// Keeps what a connection hands to its router.
 #[derive(Default)]
@@ -122,7 +123,7 @@ impl Rig {
             self.handoff.clone(),
             Arc::clone(&self.config),
             Rc::clone(ending),
-            Default::default(),
+            LastUsed::never(),
         )
     }
 

@@ -87,8 +87,7 @@ impl Vigil {
         }
         // Silence counts from when there was something to answer.
         let since = (*self.waiting_since.get_or_insert(now)).max(self.last_heard);
-        let stalled_at = since + self.stall_after;
-        if overdue && now >= stalled_at {
+        if overdue && now >= since + self.stall_after {
             return Verdict::Lost(Cause::new(
                 CauseKind::Stalled,
                 "a command is overdue and nothing was heard",
@@ -113,7 +112,7 @@ impl Vigil {
             return Verdict::Suspect;
         }
         let suspect_at = (!self.suspect).then_some(since + SUSPECT_AFTER);
-        let stall_check = overdue.then_some(stalled_at);
+        let stall_check = overdue.then(|| since + self.stall_after);
         let ping_at = self.ping_sent.map(|sent| sent + self.health.timeout);
         Verdict::Well(
             [suspect_at, stall_check, ping_at]
