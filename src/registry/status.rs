@@ -189,6 +189,9 @@ impl LastUsed {
     pub(crate) fn get(&self) -> Option<SystemTime> {
         let at = self.0.at.load(Ordering::Relaxed).checked_sub(1)?;
         let age = now().saturating_duration_since(self.0.born);
-        SystemTime::now().checked_sub(age.saturating_sub(Duration::from_millis(at)))
+        let ago = age.saturating_sub(Duration::from_millis(at));
+        // Only told: the time of day so long ago.
+        let wall = SystemTime::now();
+        wall.checked_sub(ago)
     }
 }
