@@ -153,6 +153,7 @@ async fn a_server_is_dialled_by_its_name_each_time_wherever_it_leads() {
     names.lead_to(&[]);
     let (value, ()) = tokio::join!(get(&router), async {
         while names.dialled("server.test") < 6 {
+            // The pace of looking: a dial of a name tells nobody but its count.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         names.lead_to(&[("server.test", at("third"))]);

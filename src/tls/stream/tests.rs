@@ -176,6 +176,7 @@ async fn a_key_that_is_replaced_a_moment_after_its_certificate_is_waited_for() {
     assert_eq!(cause.kind(), CauseKind::Certificate);
     let (stream, peer) = duplex(1 << 20);
     let replace = async {
+        // Between two readings of a pair that does not fit, which are 100 ms apart.
         sleep(Duration::from_millis(50)).await;
         fs::write(path("client.key"), new.signing_key.serialize_pem()).expect("written");
     };
