@@ -7,6 +7,7 @@
 //! | `life` | the state machine of one link, pure |
 //! | `backend` | what a kind of connection must offer |
 //! | `task` | a connection actor that is one future, for most kinds |
+//! | `wish` | what is wished of a running connection |
 //! | `wishes` | how such a connection is told to end |
 //! | `dial` | from a host and a port to a socket |
 //! | `child` | one running connection actor, and how its end is seen |
@@ -27,6 +28,8 @@ mod supervisor;
 #[cfg(feature = "redis")]
 mod tally;
 mod task;
+#[cfg(any(feature = "elasticsearch", feature = "mysql", feature = "redis"))]
+mod wish;
 #[cfg(any(feature = "elasticsearch", feature = "mysql"))]
 mod wishes;
 
@@ -45,5 +48,7 @@ pub use supervisor::{
 #[cfg(feature = "redis")]
 pub(crate) use tally::{Mark, Tally};
 pub use task::Task;
+#[cfg(any(feature = "elasticsearch", feature = "mysql", feature = "redis"))]
+pub(crate) use wish::Wish;
 #[cfg(any(feature = "elasticsearch", feature = "mysql"))]
-pub(crate) use wishes::{Wish, Wishes};
+pub(crate) use wishes::Wishes;

@@ -5,17 +5,7 @@ use std::cell::Cell;
 use tokio::sync::Notify;
 
 use crate::link::backend::Close;
-
-/// What is wished of a running connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Wish {
-    #[default]
-    Run,
-    /// Take nothing more, finish what is under way, end.
-    Drain,
-    /// End at once.
-    Now,
-}
+use crate::link::wish::Wish;
 
 /// Between a [`Task`](crate::link::Task) and the work of its future.
 #[derive(Debug, Default)]

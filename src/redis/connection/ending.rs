@@ -3,19 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
 
+pub(crate) use crate::link::Wish;
+
 /// How a running connection is told to end.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
     wish: Cell<Wish>,
     waker: RefCell<Option<Waker>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Wish {
-    #[default]
-    Run,
-    Drain,
-    Now,
 }
 
 impl Ending {
