@@ -1,5 +1,7 @@
 //! A stop does not wait for a start: it ends it.
 
+use actix::Addr;
+use everlink::endpoint::LinkName;
 use everlink::link::Link;
 use everlink::manager::{Manager, NotStarted, Register, Remove, StartAll, StopAll, Strategy};
 use everlink::policy::Intensity;
@@ -23,25 +25,38 @@ fn members(diary: &Diary) -> [Register; 4] {
     ]
 }
 
+/// What a start answers.
+type Started = Vec<(LinkName, Result<(), NotStarted>)>;
+
+/// Starts all of them, and does something else a second later: what each gave, and when.
+async fn starting_and<T>(
+    manager: &Addr<Manager>,
+    timeout: Duration,
+    a_second_later: impl Future<Output = T>,
+) -> ((Started, Duration), (T, Duration)) {
+    let begun = Instant::now();
+    let starting = async {
+        let results = manager.send(StartAll { timeout }).await.expect("it lives");
+        (results, begun.elapsed())
+    };
+    let other = async {
+        sleep(secs(1)).await;
+        (a_second_later.await, begun.elapsed())
+    };
+    futures_util::future::join(starting, other).await
+}
+
 #[test]
 fn a_stop_ends_a_start_that_would_last_for_ever() {
     in_virtual_time(async {
         let diary = Diary::default();
         let manager = Manager::new().start();
         register(&manager, members(&diary)).await;
-        let begun = Instant::now();
-        let starting = async {
-            let timeout = Duration::MAX;
-            let results = manager.send(StartAll { timeout }).await.expect("it lives");
-            (results, begun.elapsed())
-        };
         let stopping = async {
-            sleep(secs(1)).await;
             let stop = StopAll { timeout: secs(2) };
-            let results = manager.send(stop).await.expect("it lives");
-            (results, begun.elapsed())
+            manager.send(stop).await.expect("it lives")
         };
-        let both = futures_util::future::join(starting, stopping);
+        let both = starting_and(&manager, Duration::MAX, stopping);
         let both = tokio::time::timeout(secs(60), both).await;
         let ((started, start_took), (stopped, stop_took)) = both.expect("both are answered");
         assert!(start_took < ms(3_100), "{start_took:?}");
@@ -86,26 +101,15 @@ fn a_member_that_is_removed_is_gone_in_time_while_others_start() {
         let diary = Diary::default();
         let manager = Manager::new().start();
         register(&manager, members(&diary)).await;
-        let begun = Instant::now();
-        let starting = async {
-            let timeout = secs(60);
-            manager.send(StartAll { timeout }).await.expect("it lives")
+        let remove = async |name: &str| {
+            let (name, timeout) = (name.into(), secs(2));
+            let removed = manager.send(Remove { name, timeout }).await;
+            removed.expect("it lives")
         };
-        let removing = async {
-            sleep(secs(1)).await;
-            let (name, timeout) = ("never".into(), secs(2));
-            let never = manager.send(Remove { name, timeout }).await;
-            let (name, timeout) = ("well".into(), secs(2));
-            let well = manager.send(Remove { name, timeout }).await;
-            (
-                never.expect("it lives"),
-                well.expect("it lives"),
-                begun.elapsed(),
-            )
-        };
-        let (started, removed) = futures_util::future::join(starting, removing).await;
-        assert!(removed.0 && removed.1, "{removed:?}");
-        assert!(removed.2 < ms(3_100), "{removed:?}");
+        let removing = async { (remove("never").await, remove("well").await) };
+        let ((started, _), (removed, took)) = starting_and(&manager, secs(60), removing).await;
+        assert_eq!(removed, (true, true));
+        assert!(took < ms(3_100), "{took:?}");
         assert_eq!(started[0].1, Err(NotStarted::Stopped));
         // The others had their time.
         let Err(NotStarted::NotReady(why)) = &started[1].1 else {
