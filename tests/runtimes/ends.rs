@@ -5,6 +5,7 @@ use std::thread;
 
 use actix::{Arbiter, System};
 use everlink::redis::{AnyRouter, Client, Config, Error, ErrorKind, Outcome, cmd, pipe};
+use tokio::task::JoinHandle;
 
 use crate::support::ports::Port;
 use crate::support::redis_server::RedisServer;
@@ -24,6 +25,22 @@ fn on_an_arbiter(config: Config) -> (Arbiter, Client) {
     (arbiter, client.expect("a client"))
 }
 
+/// A call that a server was sent and, since it is paused, does not answer.
+async fn call_in_flight(client: &Client, server: &RedisServer) -> JoinHandle<Result<i64, Error>> {
+    increments(client, "n").await;
+    server.pause().await.expect("paused");
+    let client = client.clone();
+    let call = tokio::spawn(async move { client.query(cmd("INCR").arg("n")).await });
+    wait_until_written(server).await;
+    call
+}
+
+async fn assert_unknown(in_flight: JoinHandle<Result<i64, Error>>) {
+    let result = soon("the call in flight", in_flight).await;
+    let error = result.expect("no panic").expect_err("nobody answered");
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+}
+
 fn assert_stopped(error: &Error) {
     assert!(matches!(error.kind(), ErrorKind::Stopped), "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
@@ -35,13 +52,7 @@ fn the_end_of_the_routers_arbiter_answers_what_is_in_flight_and_what_waits() {
     let server = server();
     System::new().block_on(async {
         let (arbiter, client) = on_an_arbiter(to(&server));
-        increments(&client, "n").await;
-        server.pause().await.expect("paused");
-        let in_flight = tokio::spawn({
-            let client = client.clone();
-            async move { client.query::<i64>(cmd("INCR").arg("n")).await }
-        });
-        wait_until_written(&server).await;
+        let in_flight = call_in_flight(&client, &server).await;
 
         // What waits for a server, and what waits for a first view of a cluster.
         let nobody = Port::reserve().expect("a port").number();
@@ -63,11 +74,7 @@ fn the_end_of_the_routers_arbiter_answers_what_is_in_flight_and_what_waits() {
         }
 
         end(arbiter);
-        let error = soon("the call in flight", in_flight)
-            .await
-            .expect("no panic");
-        let error = error.expect_err("nobody answered");
-        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+        assert_unknown(in_flight).await;
         refuses_everything(&client).await;
 
         for (arbiter, client, call, pipeline) in waiting {
@@ -163,19 +170,9 @@ fn stopping_the_system_answers_what_is_in_flight() {
     });
     let (client, system) = started.recv_timeout(SOON).expect("the system runs");
     multi_thread().block_on(async {
-        increments(&client, "n").await;
-        server.pause().await.expect("paused");
-        let in_flight = tokio::spawn({
-            let client = client.clone();
-            async move { client.query::<i64>(cmd("INCR").arg("n")).await }
-        });
-        wait_until_written(&server).await;
+        let in_flight = call_in_flight(&client, &server).await;
         system.stop();
-        let error = soon("the call in flight", in_flight)
-            .await
-            .expect("no panic");
-        let error = error.expect_err("nobody answered");
-        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+        assert_unknown(in_flight).await;
         refuses_everything(&client).await;
         server.resume().expect("resumed");
         all_gone(&server).await;
