@@ -5,7 +5,7 @@ use std::time::Duration;
 use everlink::exit::CauseKind;
 use everlink::mysql::{ErrorKind, Outcome, Session, Statement};
 
-use crate::shop::{SOON, Shop, TestResult, server, settings, until};
+use crate::shop::{SOON, Shop, TestResult, server, settings, settings_unhealthy_after, until};
 
 #[actix::test]
 async fn a_stop_that_takes_too_long_leaves_no_figures_and_says_why_calls_were_lost() -> TestResult {
@@ -63,11 +63,7 @@ async fn after_a_deadline_a_session_says_that_and_not_how_another_was_lost() -> 
 #[actix::test]
 async fn a_check_that_fails_while_a_pool_drains_cuts_nothing_off() -> TestResult {
     let server = server!();
-    let mut settings = settings(&server);
-    settings.health.enabled = false;
-    settings.health.query = "SELECT n FROM missing".to_owned();
-    settings.health.failures = 1;
-    let shop = Shop::ready(settings).await;
+    let shop = Shop::ready(settings_unhealthy_after(1, &server)).await;
     let pool = shop.pool.clone();
     let drains = actix::spawn(async move { pool.query("SELECT SLEEP(2)").await });
     let pool = shop.pool.clone();

@@ -6,7 +6,10 @@ use everlink::event::EventKind;
 use everlink::exit::CauseKind;
 use everlink::mysql::{ErrorKind, Outcome, Statement, WhenDown};
 
-use crate::shop::{SOON, Shop, TestResult, server, settings, settings_on, until, until_server};
+use crate::shop::{
+    SOON, Shop, TestResult, server, settings, settings_on, settings_unhealthy_after, until,
+    until_server,
+};
 use crate::support::fault_proxy::{FaultProxy, Way};
 use crate::support::lane::Ending;
 
@@ -124,11 +127,7 @@ async fn a_paused_server_is_noticed_by_its_health_check_and_by_an_overdue_call()
 #[actix::test]
 async fn a_check_that_failed_is_followed_by_the_next_where_they_are_switched_off() -> TestResult {
     let server = server!();
-    let mut settings = settings(&server);
-    settings.health.enabled = false;
-    settings.health.query = "SELECT n FROM missing".to_owned();
-    settings.health.failures = 2;
-    let shop = Shop::ready(settings).await;
+    let shop = Shop::ready(settings_unhealthy_after(2, &server)).await;
     // It gives rise to the first check.
     let overdue = Statement::new("DO SLEEP(60)").timeout(Duration::from_millis(100));
     shop.pool.query(overdue).await.expect_err("overdue");

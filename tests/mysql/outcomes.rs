@@ -2,7 +2,7 @@
 
 use everlink::mysql::{ErrorKind, Outcome, Pool, Session};
 
-use crate::shop::{Shop, TestResult, server, settings};
+use crate::shop::{Shop, TestResult, pool_and_table, server, settings};
 
 #[actix::test]
 async fn a_refused_statement_had_no_effect_and_what_had_one_in_part_is_unknown() -> TestResult {
@@ -152,8 +152,7 @@ async fn nothing_follows_an_error_that_ended_its_transaction() -> TestResult {
         "--innodb-rollback-on-timeout",
         "--innodb-lock-wait-timeout=1"
     );
-    let pool = Shop::ready(settings(&server)).await.pool;
-    pool.query("CREATE TABLE t (n INT PRIMARY KEY)").await?;
+    let pool = pool_and_table(&server, "n INT PRIMARY KEY").await?;
     pool.query("INSERT INTO t VALUES (1)").await?;
     let other = pool.clone();
     let result = pool

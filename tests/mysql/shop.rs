@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::time::{Duration, SystemTime};
 
-use everlink::mysql::{MysqlSettings, Pool};
+use everlink::mysql::{MysqlSettings, Pool, Result};
 
 use crate::heard::Heard;
 use crate::support::mariadb::{MariaDb, is_installed};
@@ -37,6 +37,23 @@ pub(crate) fn settings_on(server: &MariaDb, port: u16) -> MysqlSettings {
     settings.timeouts.acquire = SOON;
     settings.timeouts.query = SOON;
     settings
+}
+
+/// The check fails whenever it is made, which is never by itself; after so many in a row the link
+/// is unhealthy.
+pub(crate) fn settings_unhealthy_after(failures: u32, server: &MariaDb) -> MysqlSettings {
+    let mut settings = settings(server);
+    settings.health.enabled = false;
+    settings.health.query = "SELECT n FROM missing".to_owned();
+    settings.health.failures = failures;
+    settings
+}
+
+/// A pool that is ready, and a table `t` of these columns.
+pub(crate) async fn pool_and_table(server: &MariaDb, columns: &str) -> Result<Pool> {
+    let pool = Shop::ready(settings(server)).await.pool;
+    pool.query(format!("CREATE TABLE t ({columns})")).await?;
+    Ok(pool)
 }
 
 pub(crate) struct Shop {

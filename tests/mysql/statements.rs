@@ -3,7 +3,7 @@
 use everlink::mysql::{Error, ErrorKind, Outcome, Session, Statement, params};
 use std::time::Duration;
 
-use crate::shop::{Shop, TestResult, server, settings};
+use crate::shop::{Shop, TestResult, pool_and_table, server, settings};
 
 #[actix::test]
 async fn statements_parameters_and_rows_go_both_ways() -> TestResult {
@@ -37,9 +37,7 @@ async fn statements_parameters_and_rows_go_both_ways() -> TestResult {
 #[actix::test]
 async fn the_servers_refusal_is_told_and_shows_no_values() -> TestResult {
     let server = server!();
-    let pool = Shop::ready(settings(&server)).await.pool;
-    pool.query("CREATE TABLE t (name VARCHAR(20) UNIQUE)")
-        .await?;
+    let pool = pool_and_table(&server, "name VARCHAR(20) UNIQUE").await?;
     let insert = "INSERT INTO t VALUES ('hunter2')";
     pool.query(insert).await?;
     let error = pool.query(insert).await.expect_err("a duplicate");
@@ -100,8 +98,7 @@ async fn an_answer_larger_than_allowed_is_an_error() -> TestResult {
 #[actix::test]
 async fn a_transaction_is_whole_or_nothing() -> TestResult {
     let server = server!();
-    let pool = Shop::ready(settings(&server)).await.pool;
-    pool.query("CREATE TABLE t (n INT PRIMARY KEY)").await?;
+    let pool = pool_and_table(&server, "n INT PRIMARY KEY").await?;
     let sum = pool
         .transaction(async |session: &mut Session| {
             session.exec("INSERT INTO t VALUES (?)", (1,)).await?;
@@ -146,9 +143,7 @@ async fn a_transaction_is_whole_or_nothing() -> TestResult {
 #[actix::test]
 async fn nothing_follows_a_deadlock_within_its_transaction() -> TestResult {
     let server = server!();
-    let pool = Shop::ready(settings(&server)).await.pool;
-    pool.query("CREATE TABLE t (n INT PRIMARY KEY, v INT)")
-        .await?;
+    let pool = pool_and_table(&server, "n INT PRIMARY KEY, v INT").await?;
     pool.query("INSERT INTO t VALUES (1, 0), (2, 0)").await?;
     let work = |first: i32, second: i32| {
         let pool = pool.clone();

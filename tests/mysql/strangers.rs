@@ -2,7 +2,7 @@
 
 use everlink::mysql::{Error, ErrorKind, Outcome, Session};
 
-use crate::shop::{Shop, TestResult, server, settings, settings_on};
+use crate::shop::{Shop, TestResult, pool_and_table, server, settings, settings_on};
 use crate::support::fault_proxy::{FaultProxy, Way};
 use crate::support::lane::Ending;
 
@@ -38,8 +38,7 @@ async fn an_unknown_outcome_elsewhere_stays_unknown_when_it_ends_a_transaction()
 #[actix::test]
 async fn what_another_connection_or_session_did_is_not_called_rolled_back() -> TestResult {
     let server = server!();
-    let pool = Shop::ready(settings(&server)).await.pool;
-    pool.query("CREATE TABLE t (n INT PRIMARY KEY)").await?;
+    let pool = pool_and_table(&server, "n INT PRIMARY KEY").await?;
     // Rows of another connection that do not convert: its statement was executed.
     let other = pool.clone();
     let error = pool
@@ -86,8 +85,7 @@ async fn what_another_connection_or_session_did_is_not_called_rolled_back() -> T
 #[actix::test]
 async fn a_reason_that_ends_a_session_says_that_nothing_was_taken_back() -> TestResult {
     let server = server!();
-    let pool = Shop::ready(settings(&server)).await.pool;
-    pool.query("CREATE TABLE t (n INT)").await?;
+    let pool = pool_and_table(&server, "n INT").await?;
     let error = pool
         .session(async |session: &mut Session| {
             session.query("INSERT INTO t VALUES (1)").await?;
