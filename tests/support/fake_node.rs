@@ -82,7 +82,7 @@ impl FakeNode {
     /// are done; what was recorded stays.
     ///
     /// # Errors
-    /// A connection does not end within 10 s.
+    /// A connection does not end within [`SOON`](super::waiting::SOON).
     pub async fn stop(&self) -> Result<()> {
         self.listening.down().await;
         self.listening.end_all(Action::Reset).await
@@ -101,7 +101,7 @@ impl FakeNode {
     /// Closes all open connections and goes on listening.
     ///
     /// # Errors
-    /// A connection does not end within 10 s.
+    /// A connection does not end within [`SOON`](super::waiting::SOON).
     pub async fn close_all(&self) -> Result<()> {
         self.listening.end_all(Action::Close).await
     }
@@ -109,7 +109,7 @@ impl FakeNode {
     /// Resets all open connections and goes on listening.
     ///
     /// # Errors
-    /// A connection does not end within 10 s.
+    /// A connection does not end within [`SOON`](super::waiting::SOON).
     pub async fn reset_all(&self) -> Result<()> {
         self.listening.end_all(Action::Reset).await
     }
@@ -144,7 +144,7 @@ impl FakeNode {
     /// Waits until `holds` of this node; looked at after each change, without polling.
     ///
     /// # Errors
-    /// It does not hold after 10 s: with what was received so far.
+    /// It does not hold within [`SOON`](super::waiting::SOON): with what was received so far.
     pub async fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<()> {
         let seen = || {
             let lines: Vec<String> = self.received().iter().map(Received::line).collect();

@@ -118,7 +118,7 @@ impl FaultProxy {
     /// Ends all open connections; new ones are accepted. Returns when they are gone.
     ///
     /// # Errors
-    /// A connection does not end within 10 s.
+    /// A connection does not end within [`SOON`](super::waiting::SOON).
     pub async fn end_all(&self, ending: Ending) -> Result<()> {
         self.listening.end_all(Order::End(ending)).await
     }
@@ -162,7 +162,7 @@ impl FaultProxy {
     /// Waits until `holds` of this proxy; looked at after each change, without polling.
     ///
     /// # Errors
-    /// It does not hold after 10 s.
+    /// It does not hold within [`SOON`](super::waiting::SOON).
     pub async fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<()> {
         self.listening
             .wait_until(what, String::new, || holds(self))

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -14,9 +13,7 @@ use tokio::time::timeout;
 use super::background::{self, locked};
 use super::ports::Port;
 use super::sockets::listen;
-use super::waiting::{Failure, Result};
-
-const WAIT_LIMIT: Duration = Duration::from_secs(10);
+use super::waiting::{Failure, Result, SOON};
 
 /// What a connection is told; it ends when nobody can tell it anything any more.
 pub type Inbox<Order> = mpsc::UnboundedReceiver<Order>;
@@ -118,7 +115,7 @@ impl<Order: Clone + Send + 'static> Listening<Order> {
     /// The same, and returns when all of them are gone.
     ///
     /// # Errors
-    /// A connection does not end within 10 s.
+    /// A connection does not end within [`SOON`].
     pub async fn end_all(&self, order: Order) -> Result<()> {
         self.order(order);
         self.wait_until("the connections to end", String::new, || self.open() == 0)
@@ -138,7 +135,7 @@ impl<Order: Clone + Send + 'static> Listening<Order> {
     /// Waits until it holds; looked at after each change, without polling.
     ///
     /// # Errors
-    /// It does not hold after 10 s: with what was `seen`.
+    /// It does not hold within [`SOON`]: with what was `seen`.
     pub async fn wait_until(
         &self,
         what: &str,
@@ -153,10 +150,10 @@ impl<Order: Clone + Send + 'static> Listening<Order> {
                 }
             }
         };
-        timeout(WAIT_LIMIT, wait).await.map_err(|_| {
+        timeout(SOON, wait).await.map_err(|_| {
             let (all, open) = (self.accepted(), self.open());
             Failure::new(format!(
-                "waited 10 s for {what}: {all} connections, {open} open{}",
+                "waited {SOON:?} for {what}: {all} connections, {open} open{}",
                 seen()
             ))
         })
