@@ -32,14 +32,14 @@ async fn requests_go_to_the_nodes_in_turn() -> TestResult {
 
 #[actix::test]
 async fn with_one_of_three_nodes_dead_every_request_succeeds() -> TestResult {
-    let mut nodes = [
+    let nodes = [
         Scripted::start(|_| Reply::ok())?,
         Scripted::start(|_| Reply::ok())?,
         Scripted::start(|_| Reply::ok())?,
     ];
     let library = Library::ready(settings(&[&nodes[0], &nodes[1], &nodes[2]])).await;
     // While nothing is under way: what is lost in flight is another matter.
-    nodes[1].down().await;
+    nodes[1].down().await?;
     let requests = (0..300).map(|_| library.client.send(Request::post("/a/_doc")));
     for response in join_all(requests).await {
         response?.into_result()?;
@@ -62,7 +62,7 @@ async fn with_one_of_three_nodes_dead_every_request_succeeds() -> TestResult {
 #[actix::test]
 async fn with_all_nodes_dead_requests_wait_and_go_within_a_second_of_the_first_return() -> TestResult
 {
-    let mut nodes = [
+    let nodes = [
         Scripted::start(|_| Reply::ok())?,
         Scripted::start(|_| Reply::ok())?,
     ];
@@ -76,8 +76,8 @@ async fn with_all_nodes_dead_requests_wait_and_go_within_a_second_of_the_first_r
         .with_backoff(backoff)
         .with_refused(refused);
     let library = Library::ready(settings).await;
-    for node in &mut nodes {
-        node.down().await;
+    for node in &nodes {
+        node.down().await?;
     }
     // By reads, which cost nothing: nobody looks for a while.
     let limit = Duration::from_millis(300);

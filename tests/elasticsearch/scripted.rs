@@ -7,13 +7,13 @@ use std::time::Duration;
 use everlink::elasticsearch::ElasticSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::support::background::{self, locked};
+use crate::support::background::locked;
+use crate::support::listening::{Inbox, Listening, Seat};
 use crate::support::ports::Port;
-use crate::support::sockets::{close, listen, reset_at_end};
+use crate::support::sockets::{close, reset_at_end};
 use crate::support::waiting::Result;
 
 /// A request as it came.
@@ -84,11 +84,14 @@ struct State {
     closed: AtomicUsize,
 }
 
+/// All that a connection is ever told.
+#[derive(Clone)]
+struct Reset;
+
 /// A running node. Dropping it closes its port and all its connections.
 pub(crate) struct Scripted {
-    port: Port,
+    listening: Listening<Reset>,
     state: Arc<State>,
-    accepting: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Scripted {
@@ -102,14 +105,13 @@ impl Scripted {
 
     /// The script answers checks, too.
     pub(crate) fn raw(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Result<Self> {
-        let mut node = Self {
-            port: Port::reserve()?,
+        let node = Self {
+            listening: Listening::on(Port::reserve()?),
             state: Arc::new(State {
                 script: Mutex::new(Arc::new(script)),
                 asked: Mutex::default(),
                 closed: AtomicUsize::new(0),
             }),
-            accepting: None,
         };
         node.up()?;
         Ok(node)
@@ -121,44 +123,19 @@ impl Scripted {
     }
 
     /// Its port refuses connections, and those that were open are reset.
-    pub(crate) async fn down(&mut self) {
-        if let Some((ending, accepting)) = self.accepting.take() {
-            drop(ending);
-            accepting.await.expect("it ends by itself");
-        }
+    pub(crate) async fn down(&self) -> Result<()> {
+        self.listening.down().await;
+        self.listening.end_all(Reset).await
     }
 
-    pub(crate) fn up(&mut self) -> Result<()> {
-        let listener = listen(self.port())?;
+    pub(crate) fn up(&self) -> Result<()> {
         let state = Arc::clone(&self.state);
-        let (ending, mut ended) = oneshot::channel::<()>();
-        let accept = async move {
-            let mut serving = JoinSet::new();
-            for connection in 0.. {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    _ = &mut ended => break,
-                };
-                let Ok((stream, _)) = accepted else {
-                    return;
-                };
-                reset_at_end(&stream);
-                let state = Arc::clone(&state);
-                serving.spawn(async move {
-                    if let Ok(Some(mut stream)) = serve(stream, state, connection).await {
-                        close(&mut stream).await;
-                    }
-                });
-            }
-            drop(listener);
-            serving.shutdown().await;
-        };
-        self.accepting = Some((ending, background::handle().spawn(accept)));
-        Ok(())
+        self.listening
+            .up(move |stream, inbox, seat| attend(stream, inbox, Arc::clone(&state), seat))
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port.number()
+        self.listening.port()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -183,26 +160,31 @@ impl Scripted {
     }
 }
 
-impl Drop for Scripted {
-    fn drop(&mut self) {
-        if let Some((_, accepting)) = self.accepting.take() {
-            accepting.abort();
-        }
-    }
-}
-
 /// Settings for these nodes.
 pub(crate) fn settings(nodes: &[&Scripted]) -> ElasticSettings {
     let urls = nodes.iter().map(|node| node.url());
     ElasticSettings::from_urls(urls).expect("valid settings")
 }
 
-/// Gives the stream back if it is to be closed in an orderly way; else it is reset.
-async fn serve(
+/// However it ends, the connection is reset, unless that was closed in an orderly way.
+async fn attend(
     mut stream: TcpStream,
+    mut inbox: Inbox<Reset>,
     state: Arc<State>,
-    connection: usize,
-) -> std::io::Result<Option<TcpStream>> {
+    seat: Seat<Reset>,
+) {
+    reset_at_end(&stream);
+    tokio::select! {
+        // Nobody can tell it anything any more once the node is dropped.
+        Some(Reset) | None = inbox.recv() => {}
+        // An error means that the client has ended it.
+        _ = serve(&mut stream, &state, seat.number) => {}
+    }
+    drop(stream);
+    drop(seat);
+}
+
+async fn serve(stream: &mut TcpStream, state: &State, connection: usize) -> std::io::Result<()> {
     let mut buffer = Vec::new();
     loop {
         let asked = loop {
@@ -211,7 +193,7 @@ async fn serve(
             }
             let mut chunk = [0; 16 * 1024];
             match stream.read(&mut chunk).await? {
-                0 => return Ok(None),
+                0 => return Ok(()),
                 read => buffer.extend_from_slice(&chunk[..read]),
             }
         };
@@ -226,27 +208,28 @@ async fn serve(
         match reply {
             Reply::When(..) => {}
             Reply::Answer(status, headers, body) => {
-                answer(&mut stream, status, headers, &body, is_head).await?;
+                answer(stream, status, headers, &body, is_head).await?;
             }
             Reply::Slowly(time) => {
                 sleep(time).await;
-                answer(&mut stream, 200, "", "{}", is_head).await?;
+                answer(stream, 200, "", "{}", is_head).await?;
             }
             Reply::AndClose => {
-                answer(&mut stream, 200, "", "{}", is_head).await?;
+                answer(stream, 200, "", "{}", is_head).await?;
                 stream.shutdown().await?;
                 while stream.read(&mut [0; 1024]).await? > 0 {}
                 state.closed.fetch_add(1, Ordering::SeqCst);
-                return Ok(None);
+                return Ok(());
             }
             Reply::Raw(bytes) => stream.write_all(bytes.as_bytes()).await?,
             Reply::Hang => {}
             Reply::HalfClose => stream.shutdown().await?,
             Reply::Close => {
-                rustix::net::sockopt::set_socket_linger(&stream, None)?;
-                return Ok(Some(stream));
+                rustix::net::sockopt::set_socket_linger(&*stream, None)?;
+                close(stream).await;
+                return Ok(());
             }
-            Reply::Reset => return Ok(None),
+            Reply::Reset => return Ok(()),
         }
     }
 }
