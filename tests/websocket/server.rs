@@ -2,25 +2,22 @@
 //! `ok +topic`, `ok -topic` or `no +topic`; everything else is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::support::background::{self, locked};
+use crate::support::background::locked;
+use crate::support::listening::{Inbox, Listening, Seat};
 use crate::support::ports::Port;
-use crate::support::sockets::{close, listen, reset_at_end};
-
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::support::sockets::{close, reset_at_end};
 
 /// How the handshake goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,17 +59,12 @@ pub(crate) enum Order {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) manner: Manner,
-    /// Sockets that were ever accepted.
-    pub(crate) accepted: usize,
-    /// Sockets that are open.
-    pub(crate) sockets: usize,
     /// Subscriptions of each open WebSocket.
     pub(crate) topics: BTreeMap<usize, BTreeSet<String>>,
     pub(crate) received: Vec<String>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) target: String,
     pub(crate) closed_with: Vec<u16>,
-    orders: BTreeMap<usize, mpsc::UnboundedSender<Order>>,
 }
 
 impl State {
@@ -84,23 +76,27 @@ impl State {
     }
 }
 
-struct Shared {
-    state: Mutex<State>,
-    changed: watch::Sender<()>,
+/// What there is to be seen of it at a moment.
+pub(crate) struct Seen<'a> {
+    /// Sockets that were ever accepted.
+    pub(crate) accepted: usize,
+    /// Sockets that are open.
+    pub(crate) sockets: usize,
+    state: &'a State,
 }
 
-impl Shared {
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut locked(&self.state));
-        self.changed.send_replace(());
-        changed
+impl Deref for Seen<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.state
     }
 }
 
+/// Dropping it resets all connections.
 pub(crate) struct Server {
-    port: Port,
-    shared: Arc<Shared>,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    listening: Listening<Order>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Server {
@@ -113,17 +109,13 @@ impl Server {
     /// One that is down.
     pub(crate) fn refusing() -> Self {
         Self {
-            port: Port::reserve().expect("a port"),
-            shared: Arc::new(Shared {
-                state: Mutex::default(),
-                changed: watch::Sender::new(()),
-            }),
-            accepting: Mutex::default(),
+            listening: Listening::on(Port::reserve().expect("a port")),
+            state: Arc::default(),
         }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port.number()
+        self.listening.port()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -131,105 +123,73 @@ impl Server {
     }
 
     pub(crate) fn up(&self) {
-        let listener = listen(self.port()).expect("the port is free");
-        let accepting = accept(listener, Arc::clone(&self.shared));
-        *locked(&self.accepting) = Some(background::handle().spawn(accepting));
+        let state = Arc::clone(&self.state);
+        let up = self.listening.up(move |stream, inbox, seat| {
+            let state = Arc::clone(&state);
+            serve(Place { state, seat }, stream, inbox)
+        });
+        up.expect("the port is free");
     }
 
     /// Refuses, and ends all connections in this manner.
     pub(crate) async fn down(&self, order: Order) {
-        let accepting = locked(&self.accepting).take();
-        if let Some(accepting) = accepting {
-            accepting.abort();
-            // "Cancelled" is the expected answer.
-            let _ = accepting.await;
-        }
-        self.order(order);
-        self.until("all sockets to close", |state| state.sockets == 0)
-            .await;
+        self.listening.down().await;
+        let ended = self.listening.end_all(order).await;
+        ended.expect("all sockets close");
     }
 
     pub(crate) fn manner(&self, change: impl FnOnce(&mut Manner)) {
-        self.shared.change(|state| change(&mut state.manner));
+        change(&mut locked(&self.state).manner);
     }
 
     /// To all that are connected.
     pub(crate) fn order(&self, order: Order) {
-        for orders in locked(&self.shared.state).orders.values() {
-            // One that has just ended needs none.
-            let _ = orders.send(order.clone());
-        }
+        self.listening.order(order);
     }
 
     pub(crate) fn say(&self, text: impl Into<String>) {
         self.order(Order::Say(text.into()));
     }
 
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&locked(&self.shared.state))
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
+        let state = locked(&self.state);
+        look(&Seen {
+            accepted: self.listening.accepted(),
+            sockets: self.listening.open(),
+            state: &state,
+        })
     }
 
     /// Waits until this holds; looked at after each change.
-    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
-        let mut changes = self.shared.changed.subscribe();
-        let waiting = async {
-            while !self.look(&holds) {
-                changes.changed().await.expect("the server lives");
-            }
-        };
-        let waited = tokio::time::timeout(LIMIT, waiting).await;
-        waited.unwrap_or_else(|_| {
-            panic!("waited for {what}: {:?}", self.look(|it| it.topics.clone()))
-        });
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Seen<'_>) -> bool) {
+        let seen = || format!(", {:?}", self.look(|it| it.topics.clone()));
+        let waited = self.listening.wait_until(what, seen, || self.look(&holds));
+        waited.await.expect("it comes to hold");
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(accepting) = locked(&self.accepting).take() {
-            accepting.abort();
-        }
-        self.order(Order::Reset);
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        let number = shared.change(|state| {
-            state.accepted += 1;
-            state.sockets += 1;
-            state.accepted
-        });
-        let (orders, inbox) = mpsc::unbounded_channel();
-        shared.change(|state| state.orders.insert(number, orders));
-        let place = Place {
-            number,
-            shared: Arc::clone(&shared),
-        };
-        tokio::spawn(serve(stream, inbox, place));
-    }
-}
-
+/// A connection's own: its topics, and then its seat, end with it. It is dropped last.
 struct Place {
-    number: usize,
-    shared: Arc<Shared>,
+    state: Arc<Mutex<State>>,
+    seat: Seat<Order>,
+}
+
+impl Place {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut locked(&self.state));
+        self.seat.changed();
+        changed
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.change(|state| {
-            state.sockets -= 1;
-            state.topics.remove(&self.number);
-            state.orders.remove(&self.number);
-        });
+        self.change(|state| state.topics.remove(&self.seat.number));
     }
 }
 
-async fn serve(mut stream: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>, place: Place) {
-    let handshake = locked(&place.shared.state).manner.handshake;
+async fn serve(place: Place, mut stream: TcpStream, mut inbox: Inbox<Order>) {
+    let handshake = locked(&place.state).manner.handshake;
     let status = match handshake {
         Handshake::Done => None,
         Handshake::Status(status) => Some(status),
@@ -247,7 +207,7 @@ async fn serve(mut stream: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
     };
     #[expect(clippy::result_large_err, reason = "the type is the library's")]
     let seen = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
-        place.shared.change(|state| {
+        place.change(|state| {
             state.target = request.uri().to_string();
             let headers = request.headers().iter();
             let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
@@ -265,10 +225,8 @@ async fn serve(mut stream: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
     let Ok(mut socket) = accept_hdr_async(stream, seen).await else {
         return;
     };
-    let number = place.number;
-    place
-        .shared
-        .change(|state| state.topics.insert(number, BTreeSet::new()));
+    let number = place.seat.number;
+    place.change(|state| state.topics.insert(number, BTreeSet::new()));
     let (mut hung, mut withheld) = (false, Vec::new());
     loop {
         tokio::select! {
@@ -282,8 +240,8 @@ async fn serve(mut stream: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
                     let frame = CloseFrame { code: code.into(), reason: "as told".into() };
                     let _ = socket.close(Some(frame)).await;
                 }
-                Some(Order::Drop) | None => return close(socket.get_mut()).await,
-                Some(Order::Reset) => return reset_at_end(socket.get_ref()),
+                Some(Order::Drop) => return close(socket.get_mut()).await,
+                Some(Order::Reset) | None => return reset_at_end(socket.get_ref()),
                 Some(Order::Hang) => hung = true,
                 Some(Order::Answer) => {
                     for answer in withheld.drain(..) {
@@ -295,10 +253,10 @@ async fn serve(mut stream: TcpStream, mut inbox: mpsc::UnboundedReceiver<Order>,
                 let Some(Ok(frame)) = frame else { return };
                 if let Message::Close(frame) = &frame {
                     let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
-                    place.shared.change(|state| state.closed_with.push(code));
+                    place.change(|state| state.closed_with.push(code));
                 }
                 let Some(answer) = answer(&frame, &place) else { continue };
-                if place.shared.change(|state| state.manner.withholds) {
+                if place.change(|state| state.manner.withholds) {
                     withheld.push(answer);
                 } else if socket.send(Message::text(answer)).await.is_err() {
                     return;
@@ -312,7 +270,7 @@ fn answer(frame: &Message, place: &Place) -> Option<String> {
     let Message::Text(text) = frame else {
         return None;
     };
-    place.shared.change(|state| {
+    place.change(|state| {
         let Some((sign @ ('+' | '-'), topic)) = split(text) else {
             state.received.push(text.to_string());
             return None;
@@ -321,7 +279,7 @@ fn answer(frame: &Message, place: &Place) -> Option<String> {
             return Some(format!("no {sign}{topic}"));
         }
         let ignored = state.manner.ignores.contains(topic);
-        let topics = state.topics.entry(place.number).or_default();
+        let topics = state.topics.entry(place.seat.number).or_default();
         match sign {
             '+' => assert!(
                 topics.insert(topic.to_owned()),
