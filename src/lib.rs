@@ -62,9 +62,10 @@
 //! one kind of link: `mysql/connection.rs` and `mysql/pump.rs`.
 //!
 //! The documents in `docs/` answer questions: how it is built (`architecture.md`), what other links
-//! there are (`backends.md`), what is promised (`guarantees.md`), what bounds memory (`bounds.md`),
-//! what happens to a command in every state (`semantics.md`), what is told (`events.md`), where it
-//! runs (`runtimes.md`), how to connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
+//! there are (`backends.md`) and how each behaves (`websocket.md`, `mysql.md`, `elasticsearch.md`),
+//! what is promised (`guarantees.md`), what bounds memory (`bounds.md`), what happens to a command in
+//! every state (`semantics.md`), what is told (`events.md`), where it runs (`runtimes.md`), how to
+//! connect over TLS (`tls.md`), and why it is as it is (`decisions.md`).
 
 mod clock;
 #[cfg(feature = "elasticsearch")]
@@ -103,16 +104,30 @@ pub use outcome::Outcome;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// So does that of the document on other kinds of links.
+/// So does that of the document on all kinds of links.
 #[cfg(all(
     doctest,
     feature = "elasticsearch",
     feature = "mysql",
-    feature = "redis",
-    feature = "websocket"
+    feature = "redis"
 ))]
 #[doc = include_str!("../docs/backends.md")]
 struct Backends;
+
+/// So does that of the document on feeds.
+#[cfg(all(doctest, feature = "websocket"))]
+#[doc = include_str!("../docs/websocket.md")]
+struct Websocket;
+
+/// So does that of the document on MySQL.
+#[cfg(all(doctest, feature = "mysql"))]
+#[doc = include_str!("../docs/mysql.md")]
+struct Mysql;
+
+/// So does that of the document on Elasticsearch.
+#[cfg(all(doctest, feature = "elasticsearch"))]
+#[doc = include_str!("../docs/elasticsearch.md")]
+struct Elasticsearch;
 
 /// So does that of the document on TLS.
 #[cfg(all(doctest, feature = "redis", feature = "tls"))]

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! `docs/backends.md` tells what is promised.
+//! `docs/elasticsearch.md` tells what is promised.
 //!
 //! | file | concept |
 //! | --- | --- |

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! A link owns the pool: it is up while the server answers, and every connection of the pool is
-//! gone when it is down. `docs/backends.md` tells what is promised.
+//! gone when it is down. `docs/mysql.md` tells what is promised.
 //!
 //! | file | concept |
 //! | --- | --- |

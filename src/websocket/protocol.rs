@@ -67,7 +67,7 @@ pub trait Protocol: Send + Sync + 'static {
     }
 
     /// What a close code means for the link; of the codes from 4000 on only the server's makers
-    /// know. Default: as in `docs/backends.md`; all of them are transient.
+    /// know. Default: as in `docs/websocket.md`; all of them are transient.
     fn closed(&self, code: u16) -> CauseKind {
         match code {
             1002 | 1003 | 1007 | 1009 | 1010 => CauseKind::Protocol,

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// What the handshake itself sets.
 const RESERVED: [&str; 4] = ["host", "connection", "upgrade", "content-length"];
 
-/// How a feed behaves. All but the URL has defaults; `docs/backends.md` has them in a table.
+/// How a feed behaves. All but the URL has defaults; `docs/websocket.md` has them in a table.
 ///
 /// ```
 /// # use everlink::websocket::FeedSettings;
