@@ -36,6 +36,7 @@
 //! | `queue` | where calls wait for a connection |
 //! | `reading` | how an answer is read, and what becomes of it |
 //! | `session` | a connection lent to one call |
+//! | `lending` | how far it was used, and what is left of it |
 //! | `call` | one call: its work and who waits for it |
 //! | `pump` | one life of the pool: lends, warms, retires, ends |
 //! | `check` | is the server there? |
@@ -49,6 +50,7 @@ mod check;
 mod connection;
 mod effect;
 mod error;
+mod lending;
 mod pool;
 mod pump;
 mod queue;

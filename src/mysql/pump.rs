@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::exit::{Cause, CauseKind};
 use crate::link::{Lifeline, Wish, Wishes};
+use crate::mysql::lending::Mishap;
 use crate::mysql::queue::Shared;
 use crate::mysql::settings::MysqlSettings;
 use crate::mysql::task::{Done, serve};
@@ -243,8 +244,10 @@ impl Pump {
                 if let Some(number) = remains.orphan {
                     self.end_orphan(number);
                 }
-                if remains.lost.is_some() || remains.overdue {
-                    self.look(remains.lost);
+                match remains.mishap {
+                    Some(Mishap::Lost(cause)) => self.look(Some(cause)),
+                    Some(Mishap::Overdue) => self.look(None),
+                    None => {}
                 }
             }
             Done::Unserved(waiting, cause) => {

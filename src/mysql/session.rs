@@ -12,6 +12,7 @@ use crate::mysql::answer::Answer;
 use crate::mysql::call::Written;
 use crate::mysql::effect::Effect;
 use crate::mysql::error::{Error, ErrorKind, Outcome, Result, SessionId};
+use crate::mysql::lending::{Mishap, Progress, Purpose, Remains, Transaction};
 use crate::mysql::queue::Shared;
 use crate::mysql::reading::{Fate, Reading, fits, gather};
 use crate::mysql::statement::Statement;
@@ -27,39 +28,13 @@ pub struct Session {
     id: SessionId,
     shared: Arc<Shared>,
     wire: Option<Wire>,
-    /// How it was lost, if it was.
-    lost: Option<Cause>,
+    mishap: Option<Mishap>,
     written: Written,
-    /// Within a transaction a statement leaves nothing open before its `COMMIT`.
-    in_transaction: bool,
-    /// It is used for more than one statement of its own.
-    shaped: bool,
-    overdue: bool,
+    purpose: Purpose,
+    progress: Progress,
+    transaction: Transaction,
     /// A statement was begun and not waited for: the server may still work on it.
     orphan: Option<u32>,
-    under_way: bool,
-    touched: bool,
-    /// The server has rolled back its transaction.
-    doomed: bool,
-    /// It had one open after the last statement that succeeded.
-    opened: bool,
-    /// It has answered with an error since, which may have ended it.
-    in_doubt: bool,
-}
-
-/// A deadlock, of which this was the victim: the server has rolled the transaction back.
-const DEADLOCK: u16 = 1213;
-
-/// What is left of a session.
-pub(super) struct Remains {
-    /// Its connection, if that can be used again.
-    pub(super) wire: Option<Wire>,
-    /// How it was lost, if it was.
-    pub(super) lost: Option<Cause>,
-    /// The server's number of a connection on which it may still work for nobody.
-    pub(super) orphan: Option<u32>,
-    /// A statement passed its deadline.
-    pub(super) overdue: bool,
 }
 
 impl Session {
@@ -68,17 +43,12 @@ impl Session {
             id: SessionId::fresh(),
             shared,
             wire: Some(wire),
-            lost: None,
+            mishap: None,
             written: Written::default(),
-            in_transaction: false,
-            shaped: false,
-            overdue: false,
+            purpose: Purpose::Statement,
+            progress: Progress::Untouched,
+            transaction: Transaction::None,
             orphan: None,
-            under_way: false,
-            touched: false,
-            doomed: false,
-            opened: false,
-            in_doubt: false,
         }
     }
 
@@ -118,19 +88,21 @@ impl Session {
     }
 
     async fn attempt(&mut self, statement: &Statement, params: Option<Params>) -> Result<Answer> {
-        if self.in_doubt && !self.under_way {
+        // The statement before this one was not waited for.
+        let forgotten = self.progress == Progress::UnderWay;
+        if self.transaction == Transaction::InDoubt && !forgotten {
             self.look_after_transaction().await;
         }
-        if self.under_way || self.doomed {
-            // The statement before this one was not waited for, or ended the transaction.
+        if forgotten || self.transaction == Transaction::Over {
             self.interrupt();
         }
         let Some(wire) = self.wire.as_mut() else {
-            let given_up = || match self.overdue {
-                true => Cause::new(CauseKind::Stalled, "a statement before passed its deadline"),
-                false => Cause::new(CauseKind::Closed, "a statement before ended its use"),
+            let stalled = "a statement before passed its deadline";
+            let cause = match &self.mishap {
+                Some(Mishap::Lost(cause)) => cause.clone(),
+                Some(Mishap::Overdue) => Cause::new(CauseKind::Stalled, stalled),
+                None => Cause::new(CauseKind::Closed, "a statement before ended its use"),
             };
-            let cause = self.lost.clone().unwrap_or_else(given_up);
             return Err(Error::not_sent(ErrorKind::Lost(cause)));
         };
         let settings = self.shared.settings();
@@ -146,12 +118,11 @@ impl Session {
         };
         let mut sent = false;
         let mark = || {
-            if !self.in_transaction {
+            if self.purpose != Purpose::Transaction {
                 self.written.set();
             }
         };
-        self.under_way = true;
-        self.touched = true;
+        self.progress = Progress::UnderWay;
         let running = async {
             match params {
                 None => {
@@ -175,21 +146,21 @@ impl Session {
             }
         };
         let ended = tokio::time::timeout(limit, running).await;
-        self.under_way = false;
+        self.progress = Progress::Between;
         match ended {
             Ok(Fate::Done(mut answer)) => {
                 answer.session = Some(self.id);
-                self.opened = self.wire.as_ref().is_some_and(Wire::has_transaction);
+                let open = self.wire.as_ref().is_some_and(Wire::has_transaction);
+                self.transaction = Transaction::after_success(open);
                 Ok(answer)
             }
             Ok(Fate::Failed(error)) => {
                 match error.kind() {
                     ErrorKind::Lost(cause) => self.lose(cause.clone()),
-                    ErrorKind::Server(server) => {
-                        // What follows would be executed outside of the transaction.
-                        self.doomed |= self.in_transaction && server.code() == DEADLOCK;
-                        self.in_doubt |= self.in_transaction && self.opened;
+                    ErrorKind::Server(server) if self.purpose == Purpose::Transaction => {
+                        self.transaction = self.transaction.after_error(server.code());
                     }
+                    ErrorKind::Server(_) => {}
                     // The driver closes a connection whose parameters did not fit.
                     _ if sent => self.wire = None,
                     _ => {}
@@ -207,7 +178,7 @@ impl Session {
                 Err(Error::new(kind, Outcome::Unknown))
             }
             Err(_) => {
-                self.overdue = true;
+                self.mishap = Some(Mishap::Overdue);
                 self.interrupt();
                 let outcome = match sent {
                     true => Outcome::Unknown,
@@ -225,19 +196,19 @@ impl Session {
         let Some(wire) = self.wire.as_mut() else {
             return;
         };
-        self.under_way = true;
+        self.progress = Progress::UnderWay;
         let answered = wire.answers(limit).await;
-        self.under_way = false;
-        self.in_doubt = false;
+        self.progress = Progress::Between;
         match answered {
-            Ok(()) => self.doomed |= !wire.has_transaction(),
+            Ok(()) if wire.has_transaction() => self.transaction = Transaction::Open,
+            Ok(()) => self.transaction = Transaction::Over,
             Err(cause) => self.lose(cause),
         }
     }
 
     fn lose(&mut self, cause: Cause) {
         self.wire = None;
-        self.lost.get_or_insert(cause);
+        self.mishap.get_or_insert(Mishap::Lost(cause));
     }
 
     /// The call begins.
@@ -250,7 +221,7 @@ impl Session {
     where
         F: AsyncFnOnce(&mut Self) -> Result<T>,
     {
-        self.shaped = true;
+        self.purpose = Purpose::Session;
         let result = work(self).await;
         result.map_err(|error| error.reason_of(self.id, self.outcome()))
     }
@@ -260,8 +231,7 @@ impl Session {
     where
         F: AsyncFnOnce(&mut Self) -> Result<T>,
     {
-        self.shaped = true;
-        self.in_transaction = true;
+        self.purpose = Purpose::Transaction;
         // Whatever becomes of it: without a COMMIT nothing stays.
         self.query("BEGIN").await.map_err(|error| {
             let refused = error.outcome() == Outcome::Refused;
@@ -273,7 +243,7 @@ impl Session {
         let result = work(self).await;
         match result {
             Ok(value) => {
-                self.in_transaction = self.doomed;
+                self.purpose = Purpose::Commit;
                 let committed = self.query("COMMIT").await;
                 committed.map_err(|error| match error.outcome() {
                     Outcome::NotSent => error.with_outcome(Outcome::RolledBack),
@@ -282,7 +252,8 @@ impl Session {
                 Ok(value)
             }
             Err(error) => {
-                (self.doomed, self.in_doubt) = (false, false);
+                // Whatever is known of it: nothing follows but its end.
+                self.transaction = Transaction::None;
                 if self.wire.is_some() && self.query("ROLLBACK").await.is_err() {
                     // Without its connection it is rolled back just as well.
                     self.wire = None;
@@ -305,7 +276,7 @@ impl Session {
     /// Whoever used it went away: in the middle of a statement its connection is of no more use.
     pub(super) fn interrupt(&mut self) {
         if let Some(wire) = self.wire.take()
-            && self.touched
+            && self.progress != Progress::Untouched
         {
             self.orphan = Some(wire.id());
         }
@@ -313,7 +284,7 @@ impl Session {
 
     /// The caller is gone: what it has not used is as good as ever.
     pub(super) fn abandon(&mut self) {
-        if self.touched {
+        if self.progress != Progress::Untouched {
             self.interrupt();
         }
     }
@@ -324,31 +295,30 @@ impl Session {
 
     /// Tells the breaker what became of the call. A loss is the supervisor's to tell.
     pub(super) fn judge(&self, pass: Pass) {
-        if self.overdue {
-            pass.failed();
-        } else if self.lost.is_none() {
-            pass.succeeded();
+        match self.mishap {
+            Some(Mishap::Overdue) => pass.failed(),
+            Some(Mishap::Lost(_)) => {}
+            None => pass.succeeded(),
         }
     }
 
     /// What is left of it, the connection made as good as new.
     pub(super) async fn clean(mut self) -> Remains {
         let limit = self.shared.settings().health.timeout;
-        if self.under_way {
+        if self.progress == Progress::UnderWay {
             self.interrupt();
         }
         let mut wire = self.wire.take();
         if let Some(used) = wire.as_mut()
-            && (self.shaped || used.is_dirty())
+            && (self.purpose != Purpose::Statement || used.is_dirty())
             && !used.reset(limit).await
         {
             wire = None;
         }
         Remains {
             wire,
-            lost: self.lost,
+            mishap: self.mishap,
             orphan: self.orphan,
-            overdue: self.overdue,
         }
     }
 }
@@ -357,7 +327,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("connection", &self.wire.as_ref().map(Wire::id))
-            .field("lost", &self.lost)
+            .field("mishap", &self.mishap)
             .finish_non_exhaustive()
     }
 }

@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use crate::exit::Cause;
 use crate::mysql::check::Finding;
+use crate::mysql::lending::Remains;
 use crate::mysql::queue::{Shared, Waiting};
-use crate::mysql::session::{Remains, Session};
+use crate::mysql::session::Session;
 use crate::mysql::wire::Wire;
 
 /// What came to its end.
