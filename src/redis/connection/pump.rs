@@ -284,9 +284,9 @@ impl Pump {
     fn watch(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Cause> {
         loop {
             self.expire(cx, now);
-            let in_flight = !self.in_flight.is_empty();
+            let awaited = !self.in_flight.awaits_nothing();
             let overdue = self.in_flight.has_overdue();
-            let next_check = match self.vigil.check(now, in_flight, overdue) {
+            let next_check = match self.vigil.check(now, awaited, overdue) {
                 Verdict::Well(next) => next,
                 Verdict::Ping => {
                     self.release_buffers();

@@ -78,10 +78,13 @@ impl Vigil {
         self.resting = false;
     }
 
-    /// Looks at the clock. `in_flight`: something waits for a reply; `overdue`: some of it past
-    /// its deadline.
-    pub(crate) fn check(&mut self, now: Instant, in_flight: bool, overdue: bool) -> Verdict {
-        if !in_flight {
+    /// Looks at the clock. `awaited`: replies to commands are, some of them past their deadline if
+    /// `overdue`.
+    ///
+    /// A health check counts for itself, until anything is heard. The peer lives then, whatever it
+    /// said; and should it fall silent before it has answered, the next check finds it.
+    pub(crate) fn check(&mut self, now: Instant, awaited: bool, overdue: bool) -> Verdict {
+        if !awaited && self.ping_sent.is_none() {
             self.waiting_since = None;
             return self.idle(now);
         }

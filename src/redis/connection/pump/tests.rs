@@ -257,6 +257,21 @@ async fn an_idle_peer_that_is_gone_is_found_by_three_pings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_in_the_middle_of_its_answer_to_a_ping_is_found_too() {
+    for said in [&b"+PO"[..], b">1\r\n+news\r\n", b">2\r\n+news\r\n"] {
+        local(async {
+            let rig = Rig::new(|_| {});
+            let (mut peer, running) = rig.connect(1024);
+            expect(&mut peer, PING).await;
+            say(&mut peer, said).await;
+            let cause = soon(running.end).await.expect("no panic");
+            assert_eq!(cause.kind(), CauseKind::Unhealthy);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_peer_that_answers_pings_with_an_error_is_alive() {
     local(async {
         let rig = Rig::new(|_| {});

@@ -89,18 +89,18 @@ fn an_idle_connection_is_lost_after_three_pings_in_a_row() {
         Verdict::Well(Some(clock.at(5000)))
     );
     assert_eq!(vigil.check(clock.at(5000), false, false), Verdict::Ping);
-    assert_eq!(vigil.check(clock.at(5500), true, false), Verdict::Suspect);
+    assert_eq!(vigil.check(clock.at(5500), false, false), Verdict::Suspect);
     assert_eq!(
-        vigil.check(clock.at(5500), true, false),
+        vigil.check(clock.at(5500), false, false),
         Verdict::Well(Some(clock.at(7000)))
     );
-    assert_eq!(vigil.check(clock.at(7000), true, false), Verdict::Ping);
-    assert_eq!(vigil.check(clock.at(9000), true, false), Verdict::Ping);
+    assert_eq!(vigil.check(clock.at(7000), false, false), Verdict::Ping);
+    assert_eq!(vigil.check(clock.at(9000), false, false), Verdict::Ping);
     assert_eq!(
-        vigil.check(clock.at(10_999), true, false),
+        vigil.check(clock.at(10_999), false, false),
         Verdict::Well(Some(clock.at(11_000)))
     );
-    let verdict = vigil.check(clock.at(11_000), true, false);
+    let verdict = vigil.check(clock.at(11_000), false, false);
     assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
@@ -112,7 +112,7 @@ fn any_answer_begins_the_count_of_failures_anew() {
         now += 5000;
         assert_eq!(vigil.check(clock.at(now), false, false), Verdict::Ping);
         assert_eq!(
-            vigil.check(clock.at(now + 2000), true, false),
+            vigil.check(clock.at(now + 2000), false, false),
             Verdict::Ping
         );
         now += 3000;
@@ -122,6 +122,23 @@ fn any_answer_begins_the_count_of_failures_anew() {
             Verdict::Well(Some(clock.at(now + 5000)))
         );
     }
+}
+
+#[test]
+fn a_peer_that_says_something_else_than_the_answer_and_falls_silent_is_asked_again() {
+    let (mut vigil, clock) = vigil(Health::default());
+    assert_eq!(vigil.check(clock.at(5000), false, false), Verdict::Ping);
+    vigil.heard(clock.at(5001));
+    for sent in [10_001, 12_001, 14_001] {
+        assert_eq!(
+            vigil.check(clock.at(sent - 1), false, false),
+            Verdict::Well(Some(clock.at(sent)))
+        );
+        assert_eq!(vigil.check(clock.at(sent), false, false), Verdict::Ping);
+        vigil.check(clock.at(sent + 500), false, false);
+    }
+    let verdict = vigil.check(clock.at(16_001), false, false);
+    assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
 #[test]
@@ -142,19 +159,16 @@ fn a_connection_that_is_heard_is_never_lost() {
 #[test]
 fn no_verdict_asks_to_look_again_at_once() {
     for step in [1, 7, 250, 500, 2000] {
-        for (in_flight, overdue) in [(false, false), (true, false), (true, true)] {
+        for (awaited, overdue) in [(false, false), (true, false), (true, true)] {
             let (mut vigil, clock) = vigil(Health::default());
             for tick in 0..40_000 / step {
                 let now = clock.at(tick * step);
                 let mut looks = 0;
                 let next = loop {
-                    match vigil.check(now, in_flight, overdue) {
+                    match vigil.check(now, awaited, overdue) {
                         Verdict::Well(next) => break next,
                         Verdict::Lost(_) => break None,
                         Verdict::Ping | Verdict::Rest | Verdict::Suspect => looks += 1,
-                    }
-                    if !in_flight {
-                        break None;
                     }
                     assert!(looks < 3, "it never comes to rest");
                 };
