@@ -5,21 +5,20 @@
 //! its own replies are not read would otherwise block both for ever. One turn takes in a bounded
 //! amount, then yields to whatever else runs on the arbiter.
 
+mod alarm;
 mod blocks;
 mod overdue;
 mod reading;
 mod writing;
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tokio::task::coop::unconstrained;
-use tokio::time::Sleep;
 
 use crate::clock::now;
 use crate::exit::{Cause, CauseKind};
@@ -29,6 +28,7 @@ use crate::redis::config::Config;
 use crate::redis::connection::ending::{Ending, Wish};
 use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::in_flight::{Expected, InFlight};
+use crate::redis::connection::pump::alarm::Alarm;
 use crate::redis::connection::pump::blocks::Blocks;
 use crate::redis::connection::transport::Stream;
 use crate::redis::connection::vigil::{Verdict, Vigil};
@@ -68,9 +68,7 @@ pub(crate) struct Pump {
     config: Arc<Config>,
     vigil: Vigil,
     ending: Rc<Ending>,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Another task polls this than when the timer was armed.
-    moved: bool,
+    alarm: Alarm,
     last_used: LastUsed,
     last_cause: Option<Cause>,
     tally: Tally,
@@ -102,8 +100,7 @@ impl Pump {
             config,
             vigil,
             ending,
-            timer: None,
-            moved: true,
+            alarm: Alarm::new(),
             last_used,
             last_cause: None,
             tally,
@@ -314,31 +311,10 @@ impl Pump {
                 .into_iter()
                 .flatten()
                 .min();
-            self.sleep_until(next, cx);
+            if let Some(next) = next {
+                self.alarm.set(next, cx);
+            }
             return Poll::Pending;
-        }
-    }
-
-    /// Arms the one timer, if it is not armed for an earlier instant already: when it fires too
-    /// early, the next check arms it anew.
-    fn sleep_until(&mut self, at: Option<Instant>, cx: &mut Context<'_>) {
-        let Some(at) = at else {
-            return;
-        };
-        let at = tokio::time::Instant::from_std(at);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if timer.is_elapsed() || at < timer.deadline() {
-            timer.as_mut().reset(at);
-        } else if !std::mem::take(&mut self.moved) {
-            // It is armed and wakes this task.
-            return;
-        }
-        // Each poll must leave a waker with the timer: it is not polled again while it is armed. One
-        // that finds the task's share used up would leave none.
-        if pin!(unconstrained(timer)).poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
         }
     }
 }
@@ -350,7 +326,9 @@ impl Future for Pump {
         if self.ending.wish() == Wish::Now {
             return Poll::Ready(CauseKind::Requested.into());
         }
-        self.moved |= self.ending.remember(cx.waker());
+        if self.ending.remember(cx.waker()) {
+            self.alarm.move_on();
+        }
         let turn = self.turn(cx);
         self.account();
         let cause = ready!(turn);
