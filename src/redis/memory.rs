@@ -48,7 +48,7 @@ pub struct LinkMemory {
     pub in_flight: usize,
     /// Bytes that the kernel has not taken yet: copies of what is in flight.
     pub write_buffer: usize,
-    /// Bytes that came and are no complete reply yet.
+    /// Bytes that came and are no complete reply yet, whether they were decoded or not.
     pub read_buffer: usize,
 }
 

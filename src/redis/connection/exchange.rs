@@ -15,7 +15,7 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03];
 /// A stream with its decoder.
 pub(crate) struct Exchange {
     pub(crate) stream: Box<dyn Stream>,
-    decoder: Decoder,
+    pub(crate) decoder: Decoder,
     pub(crate) unread: BytesMut,
     /// Something came, whatever it was.
     pub(crate) heard: bool,

@@ -30,6 +30,7 @@ use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::in_flight::{Expected, InFlight};
 use crate::redis::connection::pump::alarm::Alarm;
 use crate::redis::connection::pump::blocks::Blocks;
+use crate::redis::connection::pump::reading::READ_CHUNK;
 use crate::redis::connection::transport::Stream;
 use crate::redis::connection::vigil::{Verdict, Vigil};
 use crate::redis::error::{ErrorKind, Outcome};
@@ -56,6 +57,8 @@ pub(crate) struct Pump {
     stream: Box<dyn Stream>,
     decoder: Decoder,
     unread: BytesMut,
+    /// The least that a read is given room for.
+    chunk: usize,
     blocks: Blocks,
     /// A wave ended before all replies were looked at.
     has_unanswered: bool,
@@ -83,13 +86,16 @@ impl Pump {
         ending: Rc<Ending>,
         last_used: LastUsed,
     ) -> Self {
-        let decoder = Decoder::new(config.limits);
+        // It may have a part of what was read already.
+        let mut decoder = exchange.decoder;
+        decoder.set_limits(config.limits);
         let vigil = Vigil::new(config.health, config.timeouts.command, now());
         let tally = Tally::new(lane.circuit().cloned(), now());
         Self {
             stream: exchange.stream,
             decoder,
             unread: exchange.unread,
+            chunk: READ_CHUNK,
             blocks: Blocks::default(),
             has_unanswered: false,
             unwritten: BytesMut::new(),
@@ -154,7 +160,7 @@ impl Pump {
         self.lane.gauges().set(
             self.in_flight.held(),
             self.unwritten.len(),
-            self.unread.len(),
+            self.unread.len() + self.decoder.pending(),
         );
     }
 
@@ -162,6 +168,7 @@ impl Pump {
     fn release_buffers(&mut self) {
         if self.unread.is_empty() {
             self.unread = BytesMut::new();
+            self.chunk = READ_CHUNK;
             self.blocks.release();
         }
         if self.unwritten.is_empty() {

@@ -1,13 +1,11 @@
-//! From complete frames to replies: [`Decoder`].
+//! From bytes to replies: [`Decoder`].
 
 use bytes::BytesMut;
 
+use super::element::{Element, Elements};
 use super::error::ProtocolError;
-use super::frame::decode_frame;
+use super::levels::Levels;
 use super::limits::ReplyLimits;
-use super::plain::decode_plain;
-use super::scan::{Scan, Scanner};
-use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
 /// One thing a server says.
@@ -22,10 +20,22 @@ pub enum Reply {
     Push(Vec<Value>),
 }
 
+impl From<Value> for Reply {
+    #[inline]
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Error(error) => Self::Error(error),
+            Value::Push(items) => Self::Push(items),
+            value => Self::Value(value),
+        }
+    }
+}
+
 /// Takes replies off a read buffer, one at a time.
 ///
-/// Incomplete frames are left in the buffer, and are not looked at again from their beginning: the
-/// cost of a reply does not depend on the pieces it comes in. Attributes (RESP3) are dropped.
+/// What of a reply has come is taken off as far as its elements are complete, and never looked at
+/// again: the cost of a reply does not depend on the pieces it comes in, and a large one needs no
+/// buffer of its size. Attributes (RESP3) are dropped.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -42,67 +52,78 @@ pub enum Reply {
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    scanner: Scanner,
-    strings: SmallStrings,
-    missing: usize,
+    elements: Elements,
+    levels: Levels,
 }
 
 impl Decoder {
     /// At the beginning of a stream. A depth above [`ReplyLimits::MAX_DEPTH`] counts as that.
     pub fn new(limits: ReplyLimits) -> Self {
         Self {
-            scanner: Scanner::new(limits),
-            strings: SmallStrings::default(),
-            missing: 1,
+            elements: Elements::new(sane(limits)),
+            levels: Levels::default(),
         }
     }
 
-    /// The next reply, if all of it has arrived; its bytes are taken off `buf`. Until then `buf`
-    /// may only be appended to.
+    /// The next reply, if all of it has arrived. Until then `buf` may only be appended to, and goes
+    /// with this decoder: a part of the reply may be in each of them.
     ///
     /// # Errors
     /// The peer broke the protocol or exceeded a limit. Nothing that follows can be trusted:
     /// neither decoder nor buffer may be used any further.
     #[inline]
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
-        if self.scanner.is_fresh()
-            && let Some(reply) = decode_plain(buf, self.scanner.limits(), &mut self.strings)
-        {
-            return Ok(Some(reply));
+        // Most replies are a single element that came whole.
+        if let Some(value) = self.elements.single(buf) {
+            return Ok(Some(value.into()));
         }
         self.decode_any(buf)
+    }
+
+    fn decode_any(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
+        loop {
+            let Self { elements, levels } = self;
+            levels.put_all_but_one(|| elements.next_plain(buf));
+            let whole = match self.elements.next(buf)? {
+                None => return Ok(None),
+                Some(Element::Value(value)) => self.levels.put(value),
+                Some(Element::Begin(aggregate, count)) => {
+                    let limits = self.elements.limits();
+                    self.levels.begin(aggregate, count, buf.len(), limits)?
+                }
+            };
+            if let Some(value) = whole {
+                self.elements.begin_reply();
+                return Ok(Some(value.into()));
+            }
+        }
     }
 
     /// How many more bytes the next reply needs at least: exactly what a string whose length is
     /// known still lacks, else 1. At most [`ReplyLimits::bulk_bytes`] and two, on the word of the
     /// peer alone: a reader that reserves it at once should do so within bounds of its own.
     pub fn missing(&self) -> usize {
-        self.missing
+        self.elements.missing()
+    }
+
+    /// Bytes it has taken of a reply that is not complete.
+    pub fn pending(&self) -> usize {
+        self.elements.taken()
+    }
+
+    /// From here on these limits hold.
+    pub(crate) fn set_limits(&mut self, limits: ReplyLimits) {
+        self.elements.set_limits(sane(limits));
     }
 
     /// Gives back what it keeps for strings to come.
     pub(crate) fn release(&mut self) {
-        self.strings.release();
+        self.elements.release();
     }
+}
 
-    fn decode_any(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
-        let length = match self.scanner.scan(buf)? {
-            Scan::Complete(length) => length,
-            Scan::Incomplete { missing } => {
-                self.missing = missing;
-                return Ok(None);
-            }
-        };
-        self.scanner.reset();
-        self.missing = 1;
-        let frame = buf.split_to(length).freeze();
-        let value = decode_frame(&frame, &mut self.strings)?;
-        Ok(Some(match value {
-            Value::Error(error) => Reply::Error(error),
-            Value::Push(items) => Reply::Push(items),
-            value => Reply::Value(value),
-        }))
-    }
+fn sane(limits: ReplyLimits) -> ReplyLimits {
+    limits.depth(limits.depth.min(ReplyLimits::MAX_DEPTH))
 }
 
 #[cfg(test)]
@@ -110,8 +131,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::redis::resp::frame::COPY_MAX;
     use crate::redis::resp::line::LINE_MAX;
+    use crate::redis::resp::plain::COPY_MAX;
 
     fn decode_all(bytes: &[u8]) -> Result<Vec<Reply>, ProtocolError> {
         let mut decoder = Decoder::new(ReplyLimits::default());

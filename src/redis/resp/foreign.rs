@@ -13,18 +13,19 @@ use redis_protocol::resp3::types::BytesFrame;
 use super::error::ProtocolError;
 use crate::redis::{ServerError, Value};
 
-/// The value that `frame`, whose first byte is `kind`, begins with, and how many bytes it takes.
-pub(super) fn decode(kind: u8, frame: &Bytes) -> Result<(Value, usize), ProtocolError> {
-    let invalid = ProtocolError::InvalidContent(kind);
-    let Ok(Some((foreign, length))) = decode_bytes(frame) else {
-        return Err(invalid);
-    };
-    let value = match foreign {
-        BytesFrame::BigNumber { data, .. } if is_decimal(&data) => Value::BigNumber(data),
-        BytesFrame::BlobError { data, .. } => Value::Error(ServerError::new(data)),
-        _ => return Err(invalid),
-    };
-    Ok((value, length))
+/// The value of `frame`, whose first byte is `kind`.
+pub(super) fn decode(kind: u8, frame: &Bytes) -> Result<Value, ProtocolError> {
+    match decode_bytes(frame) {
+        Ok(Some((BytesFrame::BigNumber { data, .. }, length)))
+            if length == frame.len() && is_decimal(&data) =>
+        {
+            Ok(Value::BigNumber(data))
+        }
+        Ok(Some((BytesFrame::BlobError { data, .. }, length))) if length == frame.len() => {
+            Ok(Value::Error(ServerError::new(data)))
+        }
+        _ => Err(ProtocolError::InvalidContent(kind)),
+    }
 }
 
 /// The crate takes any line for a big number.
@@ -42,21 +43,17 @@ mod tests {
 
     #[test]
     fn big_numbers_and_blob_errors_become_values() {
-        let number = Bytes::from_static(b"(-3492890328409238509324850943850943825024385\r\n+");
-        let digits = number.slice(1..number.len() - 3);
-        let length = number.len() - 1;
-        assert_eq!(
-            decode(b'(', &number),
-            Ok((Value::BigNumber(digits), length))
-        );
+        let number = Bytes::from_static(b"(-3492890328409238509324850943850943825024385\r\n");
+        let digits = number.slice(1..number.len() - 2);
+        assert_eq!(decode(b'(', &number), Ok(Value::BigNumber(digits)));
         let error = Bytes::from_static(b"!10\r\nERR a\r\nb c\r\n");
         let line = ServerError::new(Bytes::from_static(b"ERR a\r\nb c"));
-        assert_eq!(decode(b'!', &error), Ok((Value::Error(line), error.len())));
+        assert_eq!(decode(b'!', &error), Ok(Value::Error(line)));
     }
 
     #[test]
     fn a_big_number_that_is_none_is_refused() {
-        for line in ["(\r\n", "(-\r\n", "(12a\r\n", "(1.5\r\n"] {
+        for line in ["(\r\n", "(-\r\n", "(12a\r\n", "(1.5\r\n", "(12\r\n+"] {
             let refused = Err(ProtocolError::InvalidContent(b'('));
             assert_eq!(decode(b'(', &Bytes::from(line)), refused, "{line:?}");
         }

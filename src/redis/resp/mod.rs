@@ -1,18 +1,27 @@
 //! Reading replies: from a buffer of bytes to [`Value`](crate::redis::Value)s. Pure: no socket, no
 //! runtime, no clock.
 //!
-//! A reply is read in two steps. A *scan* walks over the headers of what has arrived, keeps to
-//! the [`ReplyLimits`], remembers where it stopped, and tells when the frame is complete. Only
-//! then is the frame *decoded*, once. So a reply that comes in many pieces costs as much as one
-//! that comes whole, and nothing is allocated on the word of a header alone.
+//! A reply is read element by element: each is taken off the buffer when all of it has come, and put
+//! into the array, map or set it belongs to, which grows with what came. So a reply that comes in
+//! many pieces costs as much as one that comes whole, is never in memory twice, and has nothing
+//! allocated on the word of a header alone. [`ReplyLimits`] are checked on the headers.
+//!
+//! | file | concept |
+//! | --- | --- |
+//! | `decode` | replies: `Decoder` |
+//! | `plain` | elements that are complete, and as common as most |
+//! | `element` | elements of all types, in any pieces |
+//! | `levels` | the arrays, maps and sets that elements belong to |
+//! | `line`, `small`, `foreign` | numbers and ends of lines; short strings; what `redis-protocol` decodes |
 //!
 //! Both versions of the protocol are read by one grammar: RESP2 is RESP3's with `$-1` and `*-1`
 //! for nil.
 
 mod decode;
+mod element;
 mod error;
 mod foreign;
-mod frame;
+mod levels;
 mod limits;
 mod line;
 #[cfg(test)]
@@ -20,7 +29,6 @@ mod oracle;
 mod plain;
 #[cfg(test)]
 pub(crate) mod recorded;
-mod scan;
 mod small;
 
 pub use decode::{Decoder, Reply};

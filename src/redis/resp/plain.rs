@@ -1,83 +1,95 @@
-//! The short way: single replies of the commonest types, decoded without scan and frame.
+//! The elements most replies are made of: [`take_plain`].
+
+use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::decode::Reply;
-use super::frame::COPY_MAX;
-use super::limits::ReplyLimits;
 use super::line::{HEADER_MAX, LINE_MAX, find_crlf, parse_integer, parse_short_header};
 use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
-/// The replies most commands get, if complete: no scan, no frame, one look at each byte. None
-/// for everything else, also for what is wrong: telling how is left to the scan.
+/// Strings up to this size are copied: a small value that somebody keeps must not keep a whole
+/// read buffer alive. Larger ones share the buffer they were read into.
+pub(super) const COPY_MAX: usize = 512;
+
+/// How many more bytes the limits let an element have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// If it is a string, its payload.
+    pub(super) string: usize,
+    /// All of it.
+    pub(super) reply: usize,
+}
+
+/// Takes the element the buffer begins with, if all of it is there and it is of a common type: one
+/// look at each byte. None for everything else, also for what is wrong: telling how is left to
+/// [`Elements`](super::element::Elements).
 #[inline]
-pub(super) fn decode_plain(
+pub(super) fn take_plain(
     buf: &mut BytesMut,
-    limits: &ReplyLimits,
+    room: Room,
     strings: &mut SmallStrings,
-) -> Option<Reply> {
+) -> Option<Value> {
     match *buf.first()? {
-        b'$' if buf.starts_with(b"$-1\r\n") => Some(take_nil(buf, 5)),
-        b'$' => decode_plain_bulk(buf, limits, strings),
-        b'_' if buf.starts_with(b"_\r\n") => Some(take_nil(buf, 3)),
-        b'+' => {
-            if buf.starts_with(b"+OK\r\n") {
-                buf.advance(5);
-                return Some(Reply::Value(Value::Simple(Bytes::from_static(b"OK"))));
+        b'$' if buf.starts_with(b"$-1\r\n") => take_constant(buf, 5, room, Value::Nil),
+        b'$' => {
+            let (length, begin) = parse_short_header(buf, 0)?;
+            let (end, total) = (begin + length, begin + length + 2);
+            if length > room.string || total > room.reply || buf.get(end..total)? != b"\r\n" {
+                return None;
             }
-            let line = take_line(buf, limits)?;
-            Some(Reply::Value(Value::Simple(line)))
+            Some(Value::Bulk(take(buf, begin..end, total, strings)))
         }
+        b'_' if buf.starts_with(b"_\r\n") => take_constant(buf, 3, room, Value::Nil),
         b':' => {
             let end = find_crlf(&buf[..buf.len().min(HEADER_MAX)], 1)?;
             let number = parse_integer(&buf[1..end])?;
-            buf.advance(end + 2);
-            Some(Reply::Value(Value::Int(number)))
+            take_constant(buf, end + 2, room, Value::Int(number))
         }
-        b'-' => {
-            let line = take_line(buf, limits)?;
-            Some(Reply::Error(ServerError::new(line)))
+        b'+' if buf.starts_with(b"+OK\r\n") => {
+            take_constant(buf, 5, room, Value::Simple(Bytes::from_static(b"OK")))
         }
+        b'+' => take_line(buf, room, strings).map(Value::Simple),
+        b'-' => take_line(buf, room, strings).map(|line| Value::Error(ServerError::new(line))),
         _ => None,
     }
 }
 
-fn take_nil(buf: &mut BytesMut, length: usize) -> Reply {
-    buf.advance(length);
-    Reply::Value(Value::Nil)
+/// Takes `total` bytes off the buffer, and keeps a part of them.
+#[inline]
+pub(super) fn take(
+    buf: &mut BytesMut,
+    part: Range<usize>,
+    total: usize,
+    strings: &mut SmallStrings,
+) -> Bytes {
+    if part.len() > COPY_MAX {
+        return buf.split_to(total).freeze().slice(part);
+    }
+    let kept = strings.copy(&buf[part]);
+    buf.advance(total);
+    kept
 }
 
 #[inline]
-fn decode_plain_bulk(
-    buf: &mut BytesMut,
-    limits: &ReplyLimits,
-    strings: &mut SmallStrings,
-) -> Option<Reply> {
-    let (length, start) = parse_short_header(buf, 0)?;
-    let end = start + length;
-    if length > limits.bulk_bytes || end + 2 > limits.reply_bytes {
+fn take_constant(buf: &mut BytesMut, total: usize, room: Room, value: Value) -> Option<Value> {
+    if total > room.reply {
         return None;
     }
-    if buf.get(end..end + 2)? != b"\r\n" {
-        return None;
-    }
-    let payload = if length <= COPY_MAX {
-        let payload = strings.copy(&buf[start..end]);
-        buf.advance(end + 2);
-        payload
-    } else {
-        buf.split_to(end + 2).freeze().slice(start..end)
-    };
-    Some(Reply::Value(Value::Bulk(payload)))
+    buf.advance(total);
+    Some(value)
 }
 
-fn take_line(buf: &mut BytesMut, limits: &ReplyLimits) -> Option<Bytes> {
+fn take_line(buf: &mut BytesMut, room: Room, strings: &mut SmallStrings) -> Option<Bytes> {
+    // What every command of a transaction answers with needs no memory of its own.
+    const QUEUED: &[u8] = b"+QUEUED\r\n";
     let end = find_crlf(&buf[..buf.len().min(1 + LINE_MAX + 2)], 1)?;
-    if end + 2 > limits.reply_bytes {
+    if end + 2 > room.reply {
         return None;
     }
-    let line = Bytes::copy_from_slice(&buf[1..end]);
-    buf.advance(end + 2);
-    Some(line)
+    if buf.starts_with(QUEUED) {
+        buf.advance(QUEUED.len());
+        return Some(Bytes::from_static(&QUEUED[1..7]));
+    }
+    Some(take(buf, 1..end, end + 2, strings))
 }

@@ -12,7 +12,10 @@ use super::{KEEP_BUFFER, Pump};
 use crate::exit::{Cause, CauseKind};
 
 /// The least free space to read into.
-const READ_CHUNK: usize = 16 * 1024;
+pub(super) const READ_CHUNK: usize = 16 * 1024;
+/// The same while reads fill what they are given: a large reply in fewer calls of the kernel. It
+/// still fits a core's cache.
+const READ_CHUNK_MAX: usize = 64 * 1024;
 /// What is read at once while no reply is awaited: the end of the stream, or a push.
 const LISTEN: usize = 64;
 
@@ -63,13 +66,17 @@ impl Pump {
     fn read_replies(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // What a header announces is believed piece by piece.
         let most = self.config.buffers.read_bytes.max(READ_CHUNK);
-        let wanted = self.decoder.missing().clamp(READ_CHUNK, most);
+        let wanted = self.decoder.missing().clamp(self.chunk, most);
         if self.unread.capacity() - self.unread.len() < wanted {
             self.blocks.make_room(&mut self.unread, wanted, most);
         }
         let stream = Pin::new(&mut self.stream);
         let mut space = (&mut self.unread).limit(wanted);
-        tokio_util::io::poll_read_buf(stream, cx, &mut space)
+        let read = ready!(tokio_util::io::poll_read_buf(stream, cx, &mut space))?;
+        if read == wanted {
+            self.chunk = (self.chunk * 2).min(READ_CHUNK_MAX).min(most);
+        }
+        Poll::Ready(Ok(read))
     }
 
     /// Reads without a buffer of its own, so that an idle connection holds none.
