@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::error::ProtocolError;
 use super::foreign;
 use super::levels::Aggregate;
 use super::limits::ReplyLimits;
 use super::line::{find_crlf, line_limit, parse_double, parse_integer, parse_length};
-use super::plain::{COPY_MAX, Room, take, take_plain};
+use super::plain::{COPY_MAX, Room, pass, take, take_plain};
 use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
@@ -235,7 +235,7 @@ impl Elements {
                 Element::Value(value)
             }
         };
-        buf.advance(end + 2);
+        pass(buf, end + 2, &mut self.strings);
         Ok(Line::All(element))
     }
 
@@ -273,10 +273,10 @@ impl Elements {
         let value = foreign::decode(kind, &buf.split_to(total).freeze())?;
         Ok(match value {
             Value::BigNumber(digits) if digits.len() <= COPY_MAX => {
-                Value::BigNumber(self.strings.copy(&digits))
+                Value::BigNumber(Bytes::copy_from_slice(&digits))
             }
             Value::Error(error) if error.as_bytes().len() <= COPY_MAX => {
-                Value::Error(ServerError::new(self.strings.copy(error.as_bytes())))
+                Value::Error(ServerError::new(Bytes::copy_from_slice(error.as_bytes())))
             }
             large => large,
         })

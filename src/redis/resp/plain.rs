@@ -31,7 +31,7 @@ pub(super) fn take_plain(
     strings: &mut SmallStrings,
 ) -> Option<Value> {
     match *buf.first()? {
-        b'$' if buf.starts_with(b"$-1\r\n") => take_constant(buf, 5, room, Value::Nil),
+        b'$' if buf.starts_with(b"$-1\r\n") => take_constant(buf, 5, room, strings, Value::Nil),
         b'$' => {
             let (length, begin) = parse_short_header(buf, 0)?;
             let (end, total) = (begin + length, begin + length + 2);
@@ -40,15 +40,19 @@ pub(super) fn take_plain(
             }
             Some(Value::Bulk(take(buf, begin..end, total, strings)))
         }
-        b'_' if buf.starts_with(b"_\r\n") => take_constant(buf, 3, room, Value::Nil),
+        b'_' if buf.starts_with(b"_\r\n") => take_constant(buf, 3, room, strings, Value::Nil),
         b':' => {
             let end = find_crlf(&buf[..buf.len().min(HEADER_MAX)], 1)?;
             let number = parse_integer(&buf[1..end])?;
-            take_constant(buf, end + 2, room, Value::Int(number))
+            take_constant(buf, end + 2, room, strings, Value::Int(number))
         }
-        b'+' if buf.starts_with(b"+OK\r\n") => {
-            take_constant(buf, 5, room, Value::Simple(Bytes::from_static(b"OK")))
-        }
+        b'+' if buf.starts_with(b"+OK\r\n") => take_constant(
+            buf,
+            5,
+            room,
+            strings,
+            Value::Simple(Bytes::from_static(b"OK")),
+        ),
         b'+' => take_line(buf, room, strings).map(Value::Simple),
         b'-' => take_line(buf, room, strings).map(|line| Value::Error(ServerError::new(line))),
         _ => None,
@@ -64,19 +68,32 @@ pub(super) fn take(
     strings: &mut SmallStrings,
 ) -> Bytes {
     if part.len() > COPY_MAX {
+        strings.passed(total);
         return buf.split_to(total).freeze().slice(part);
     }
-    let kept = strings.copy(&buf[part]);
-    buf.advance(total);
+    let kept = strings.copy(buf, part);
+    pass(buf, total, strings);
     kept
 }
 
 #[inline]
-fn take_constant(buf: &mut BytesMut, total: usize, room: Room, value: Value) -> Option<Value> {
+pub(super) fn pass(buf: &mut BytesMut, bytes: usize, strings: &mut SmallStrings) {
+    buf.advance(bytes);
+    strings.passed(bytes);
+}
+
+#[inline]
+fn take_constant(
+    buf: &mut BytesMut,
+    total: usize,
+    room: Room,
+    strings: &mut SmallStrings,
+    value: Value,
+) -> Option<Value> {
     if total > room.reply {
         return None;
     }
-    buf.advance(total);
+    pass(buf, total, strings);
     Some(value)
 }
 
@@ -88,7 +105,7 @@ fn take_line(buf: &mut BytesMut, room: Room, strings: &mut SmallStrings) -> Opti
         return None;
     }
     if buf.starts_with(QUEUED) {
-        buf.advance(QUEUED.len());
+        pass(buf, QUEUED.len(), strings);
         return Some(Bytes::from_static(&QUEUED[1..7]));
     }
     Some(take(buf, 1..end, end + 2, strings))
