@@ -149,9 +149,9 @@ impl InFlight {
         });
     }
 
-    /// The request at this place, counted from the oldest.
-    pub(crate) fn request(&self, place: usize) -> Option<&Request> {
-        match &self.entries.get(place)?.expected {
+    /// What was pushed last, if it is a request.
+    pub(crate) fn newest(&self) -> Option<&Request> {
+        match &self.entries.back()?.expected {
             Expected::Request(request) => Some(request),
             Expected::Overdue | Expected::Asking | Expected::Ping => None,
         }

@@ -63,6 +63,9 @@ pub(crate) struct Pump {
     /// A wave ended before all replies were looked at.
     has_unanswered: bool,
     unwritten: BytesMut,
+    /// The newest request is too large for the write buffer, and written from where it is, behind that:
+    /// so much of it was.
+    large: Option<usize>,
     /// The stream may keep what it took for itself, as TLS does, until it is flushed.
     unflushed: bool,
     in_flight: InFlight,
@@ -99,6 +102,7 @@ impl Pump {
             blocks: Blocks::default(),
             has_unanswered: false,
             unwritten: BytesMut::new(),
+            large: None,
             unflushed: false,
             in_flight: InFlight::default(),
             lane,
@@ -241,13 +245,12 @@ impl Pump {
         let Self {
             lane,
             unwritten,
+            large,
             in_flight,
             config,
             tally,
             ..
         } = self;
-        // Callers wait for the lane's lock meanwhile: what only an empty buffer takes is copied later.
-        let mut large = None;
         lane.take(cx, now, |mut request| {
             let asking = if request.asking { ASKING.len() } else { 0 };
             let length = request.wire().len();
@@ -264,21 +267,13 @@ impl Pump {
                 in_flight.push(Expected::Asking, ASKING.len());
             }
             if length > config.buffers.write_bytes {
-                large = Some(in_flight.len());
+                *large = Some(0);
             } else {
                 unwritten.extend_from_slice(request.wire());
             }
             in_flight.push(Expected::Request(request), length);
             None
         });
-        if let Some(request) = large.and_then(|place| in_flight.request(place)) {
-            #[cfg(test)]
-            assert!(
-                lane.is_free_soon(),
-                "callers wait while a large value is copied"
-            );
-            unwritten.extend_from_slice(request.wire());
-        }
         if self.in_flight.len() > before {
             self.last_used.touch(now);
         }
@@ -294,6 +289,7 @@ impl Pump {
                 Verdict::Well(next) => next,
                 Verdict::Ping => {
                     self.release_buffers();
+                    self.keep_large();
                     self.unwritten.extend_from_slice(PING);
                     self.in_flight.push(Expected::Ping, PING.len());
                     cx.waker().wake_by_ref();
@@ -375,6 +371,8 @@ impl Drop for Pump {
 mod endings;
 #[cfg(test)]
 mod flushing;
+#[cfg(test)]
+mod large;
 #[cfg(test)]
 mod panics;
 #[cfg(test)]

@@ -38,15 +38,6 @@ impl Lane {
         std::mem::take(&mut self.lock().taken)
     }
 
-    /// Nobody keeps its lock for long.
-    #[cfg(test)]
-    pub(crate) fn is_free_soon(&self) -> bool {
-        (0..1000).any(|_| {
-            std::thread::yield_now();
-            self.state.try_lock().is_ok()
-        })
-    }
-
     /// How often somebody looked at it.
     #[cfg(test)]
     pub(crate) fn looks(&self) -> u64 {

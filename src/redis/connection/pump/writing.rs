@@ -8,28 +8,50 @@ use tokio::io::AsyncWrite;
 
 use super::{KEEP_BUFFER, Pump};
 use crate::exit::{Cause, CauseKind};
+use crate::redis::connection::in_flight::InFlight;
 
 impl Pump {
     /// Writes what waits to be written. True: the kernel may take more.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
-        if self.unwritten.is_empty() {
+        let bytes = match self.unwritten.is_empty() {
+            true => rest_of(self.large, &self.in_flight),
+            false => &self.unwritten,
+        };
+        if bytes.is_empty() {
             return Ok(false);
         }
-        let stream = Pin::new(&mut self.stream);
-        match stream.poll_write(cx, &self.unwritten) {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => Err(CauseKind::Closed.into()),
             Poll::Ready(Ok(written)) => {
-                self.unwritten.advance(written);
-                self.in_flight.wrote(written);
-                self.unflushed = true;
-                if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
-                    self.unwritten = BytesMut::new();
-                }
+                self.wrote(written);
                 Ok(true)
             }
             Poll::Ready(Err(error)) => Err(Cause::from_io(&error)),
         }
+    }
+
+    fn wrote(&mut self, written: usize) {
+        self.in_flight.wrote(written);
+        self.unflushed = true;
+        if !self.unwritten.is_empty() {
+            self.unwritten.advance(written);
+            if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
+                self.unwritten = BytesMut::new();
+            }
+        } else if let Some(before) = &mut self.large {
+            *before += written;
+            if rest_of(self.large, &self.in_flight).is_empty() {
+                self.large = None;
+            }
+        }
+    }
+
+    /// What is left of a large request goes into the write buffer: it may leave, or something else may
+    /// have to be written behind it.
+    pub(super) fn keep_large(&mut self) {
+        let rest = rest_of(self.large.take(), &self.in_flight);
+        self.unwritten.extend_from_slice(rest);
     }
 
     /// Hands to the kernel what the stream keeps. Without room there, it wakes this when there is.
@@ -48,5 +70,13 @@ impl Pump {
     pub(super) fn farewell(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
         ended.map(|_| CauseKind::Requested.into())
+    }
+}
+
+/// What the kernel has not taken yet of a large request, of which it has so much.
+fn rest_of(large: Option<usize>, in_flight: &InFlight) -> &[u8] {
+    match (large, in_flight.newest()) {
+        (Some(written), Some(request)) => &request.wire()[written..],
+        _ => &[],
     }
 }
