@@ -35,6 +35,16 @@ enum Stage {
     Over,
 }
 
+impl Stage {
+    #[inline]
+    fn answer(self) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Open | Self::Waiting(_) | Self::Over => Err(Error::stopped()),
+        }
+    }
+}
+
 impl Place {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Stage> {
@@ -111,6 +121,23 @@ impl Awaited {
             .as_ref()
             .is_none_or(|place| Arc::strong_count(place) == 1)
     }
+
+    /// The other end is gone: what it left, and the place for the next one. Nobody else can reach it,
+    /// so there is nothing to lock.
+    #[inline]
+    fn finish(&mut self) -> Answer {
+        let Some(mut place) = self.0.take() else {
+            return Err(Error::stopped());
+        };
+        let Some(Place(stage)) = Arc::get_mut(&mut place) else {
+            return place.advance(Stage::Over).answer();
+        };
+        let stage = stage.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let last = mem::take(stage);
+        // An error means that the thread ends.
+        let _ = PLACES.try_with(|places| places.keep(place));
+        last.answer()
+    }
 }
 
 impl Future for Awaited {
@@ -118,6 +145,9 @@ impl Future for Awaited {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        if self.is_decided() {
+            return Poll::Ready(self.finish());
+        }
         let Some(place) = &self.0 else {
             return Poll::Ready(Err(Error::stopped()));
         };
@@ -130,20 +160,13 @@ impl Future for Awaited {
                 drop(before);
                 return Poll::Pending;
             }
+            // The other end is about to leave.
             Stage::Answered(_) | Stage::Over => {}
         }
         let last = mem::take(&mut *stage);
         drop(stage);
-        if let Some(mut place) = self.0.take()
-            && Arc::get_mut(&mut place).is_some()
-        {
-            // An error means that the thread ends.
-            let _ = PLACES.try_with(|places| places.keep(place));
-        }
-        Poll::Ready(match last {
-            Stage::Answered(answer) => answer,
-            Stage::Open | Stage::Waiting(_) | Stage::Over => Err(Error::stopped()),
-        })
+        self.0 = None;
+        Poll::Ready(last.answer())
     }
 }
 

@@ -264,6 +264,9 @@ impl Lane {
             _ => state.consumer = Some(cx.waker().clone()),
         }
         let waiting = state.queue.len();
+        if waiting == 0 {
+            return Left::Nothing;
+        }
         while let Some(request) = state.queue.pop_front() {
             let weight = request.weight();
             state.weight -= weight;

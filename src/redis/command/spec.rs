@@ -59,6 +59,7 @@ impl CommandSpec {
     ///
     /// # Errors
     /// [`CrossSlot`](crate::redis::ErrorKind::CrossSlot) if its keys are in different slots: every cluster would refuse it.
+    #[inline]
     pub fn slot(&self, command: &Command) -> Result<Option<Slot>> {
         if self.one_key {
             return Ok(command.arg_at(1).map(Slot::of));
