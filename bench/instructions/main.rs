@@ -71,7 +71,7 @@ fn count(arguments: &Arguments) -> Result<()> {
     eprintln!("instructions per GET of 64 bytes, 64 tasks; one server, or a cluster of three:");
     for door in Door::ALL {
         let ports = match (door, &cluster) {
-            (Door::Client | Door::Router, _) => server.port().to_string(),
+            (Door::Client | Door::Router | Door::Mailbox, _) => server.port().to_string(),
             (Door::Cluster, None) => continue,
             (Door::Cluster, Some(cluster)) => {
                 let nodes = cluster.nodes().iter();

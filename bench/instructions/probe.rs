@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::Addr;
+use actix::{Actor, Addr, Context, Handler, Message};
+use bytes::Bytes;
 use everlink::redis::{AnyRouter, Client, Command, Config, Standalone, Value, cmd};
 use serde::{Deserialize, Serialize};
 
@@ -30,12 +31,41 @@ pub(crate) enum Door {
     Router,
     /// A `Client`, too.
     Cluster,
+    /// No client at all: an actor that answers at once. What `router.send` costs beyond `Client` is
+    /// this, and what the router does with a message.
+    Mailbox,
 }
 
 #[derive(Clone)]
 enum Opened {
     Client(Client),
     Router(Addr<Standalone>),
+    Mailbox(Addr<Mirror>),
+}
+
+/// Answers at once, with as many bytes as the server would.
+struct Mirror(Bytes);
+
+#[derive(Message)]
+#[rtype(result = "everlink::redis::Result<Value>")]
+struct Look(Command);
+
+impl Actor for Mirror {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        // As many as the router's takes.
+        context.set_mailbox_capacity(TASKS);
+    }
+}
+
+impl Handler<Look> for Mirror {
+    type Result = everlink::redis::Result<Value>;
+
+    fn handle(&mut self, look: Look, _: &mut Context<Self>) -> Self::Result {
+        drop(look.0);
+        Ok(Value::Bulk(self.0.clone()))
+    }
 }
 
 impl Probe {
@@ -48,7 +78,7 @@ impl Probe {
     async fn send_all(self) -> Result<()> {
         let (scheme, hosts) = match self.door {
             Door::Cluster => ("redis-cluster", self.ports.replace(',', ",127.0.0.1:")),
-            Door::Client | Door::Router => ("redis", self.ports.clone()),
+            Door::Client | Door::Router | Door::Mailbox => ("redis", self.ports.clone()),
         };
         let config = Config::from_url(&format!("{scheme}://127.0.0.1:{hosts}"));
         // Under valgrind everything takes fifty times as long.
@@ -68,6 +98,9 @@ impl Probe {
         let door = match client.router() {
             AnyRouter::Standalone(router) if self.door == Door::Router => {
                 Opened::Router(router.clone())
+            }
+            _ if self.door == Door::Mailbox => {
+                Opened::Mailbox(Mirror(Bytes::from(value.into_bytes())).start())
             }
             _ => Opened::Client(client.clone()),
         };
@@ -99,13 +132,14 @@ async fn send_some(door: Opened, key: String, left: Rc<Cell<u64>>) -> Result<()>
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 3] = [Self::Client, Self::Router, Self::Cluster];
+    pub(crate) const ALL: [Self; 4] = [Self::Client, Self::Router, Self::Cluster, Self::Mailbox];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Router => "router",
             Self::Cluster => "cluster",
+            Self::Mailbox => "mailbox",
         }
     }
 }
@@ -116,6 +150,10 @@ impl Opened {
             Self::Client(client) => client.call(command).await.map_err(failure),
             Self::Router(router) => {
                 let answer = router.send(command).await.map_err(failure)?;
+                answer.map_err(failure)
+            }
+            Self::Mailbox(mirror) => {
+                let answer = mirror.send(Look(command)).await.map_err(failure)?;
                 answer.map_err(failure)
             }
         }

@@ -65,6 +65,11 @@ impl Call {
 }
 
 impl Workload {
+    /// One call of a single command after the other.
+    pub(crate) fn is_lone(&self) -> bool {
+        self.tasks == 1 && matches!(self.call, Call::Get(_) | Call::Set(_) | Call::Incr)
+    }
+
     /// How long a run is measured if `usual` is enough for most: a call that takes half a second
     /// must be seen several times.
     pub(crate) fn seconds(&self, usual: f64) -> f64 {
