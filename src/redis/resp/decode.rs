@@ -116,9 +116,10 @@ impl Decoder {
         self.elements.set_limits(sane(limits));
     }
 
-    /// Gives back what it keeps for strings to come.
+    /// Gives back what it keeps for replies to come.
     pub(crate) fn release(&mut self) {
         self.elements.release();
+        self.levels.release();
     }
 }
 

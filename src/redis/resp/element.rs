@@ -9,7 +9,7 @@ use super::foreign;
 use super::levels::Aggregate;
 use super::limits::ReplyLimits;
 use super::line::{find_crlf, line_limit, parse_double, parse_integer, parse_length};
-use super::plain::{COPY_MAX, Room, pass, take, take_plain};
+use super::plain::{COPY_MAX, Room, pass, take, take_line, take_plain};
 use super::small::SmallStrings;
 use crate::redis::{ServerError, Value};
 
@@ -240,7 +240,7 @@ impl Elements {
     }
 
     fn text(&mut self, buf: &mut BytesMut, end: usize, value: impl Fn(Bytes) -> Value) -> Line {
-        let text = take(buf, 1..end, end + 2, &mut self.strings);
+        let text = take_line(buf, end, &mut self.strings);
         Line::All(Element::Value(value(text)))
     }
 

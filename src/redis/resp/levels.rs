@@ -91,6 +91,11 @@ impl Levels {
         }
     }
 
+    /// Keeps no room for levels to come.
+    pub(super) fn release(&mut self) {
+        self.open.shrink_to_fit();
+    }
+
     /// An aggregate begins: its header announces so many elements, and `come` bytes of them are
     /// there. Some: it is empty, and the reply is complete.
     ///

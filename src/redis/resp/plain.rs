@@ -53,8 +53,10 @@ pub(super) fn take_plain(
             strings,
             Value::Simple(Bytes::from_static(b"OK")),
         ),
-        b'+' => take_line(buf, room, strings).map(Value::Simple),
-        b'-' => take_line(buf, room, strings).map(|line| Value::Error(ServerError::new(line))),
+        b'+' => take_plain_line(buf, room, strings).map(Value::Simple),
+        b'-' => {
+            take_plain_line(buf, room, strings).map(|line| Value::Error(ServerError::new(line)))
+        }
         _ => None,
     }
 }
@@ -97,16 +99,22 @@ fn take_constant(
     Some(value)
 }
 
-fn take_line(buf: &mut BytesMut, room: Room, strings: &mut SmallStrings) -> Option<Bytes> {
-    // What every command of a transaction answers with needs no memory of its own.
-    const QUEUED: &[u8] = b"+QUEUED\r\n";
+fn take_plain_line(buf: &mut BytesMut, room: Room, strings: &mut SmallStrings) -> Option<Bytes> {
     let end = find_crlf(&buf[..buf.len().min(1 + LINE_MAX + 2)], 1)?;
-    if end + 2 > room.reply {
-        return None;
-    }
-    if buf.starts_with(QUEUED) {
-        pass(buf, QUEUED.len(), strings);
-        return Some(Bytes::from_static(&QUEUED[1..7]));
-    }
-    Some(take(buf, 1..end, end + 2, strings))
+    (end + 2 <= room.reply).then(|| take_line(buf, end, strings))
+}
+
+/// Takes the line that ends there, with its type and its CRLF, and keeps its text.
+///
+/// Lines come rarely and have memory of their own: a block for the answer to a health check would be
+/// held until the next one.
+pub(super) fn take_line(buf: &mut BytesMut, end: usize, strings: &mut SmallStrings) -> Bytes {
+    let line = match &buf[1..end] {
+        b"OK" => Bytes::from_static(b"OK"),
+        // What every command of a transaction answers with.
+        b"QUEUED" => Bytes::from_static(b"QUEUED"),
+        line => Bytes::copy_from_slice(line),
+    };
+    pass(buf, end + 2, strings);
+    line
 }
