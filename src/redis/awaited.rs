@@ -145,11 +145,9 @@ impl Future for Awaited {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        if self.is_decided() {
+        let shared = self.0.as_ref().filter(|place| Arc::strong_count(place) > 1);
+        let Some(place) = shared else {
             return Poll::Ready(self.finish());
-        }
-        let Some(place) = &self.0 else {
-            return Poll::Ready(Err(Error::stopped()));
         };
         let mut stage = place.lock();
         match &*stage {

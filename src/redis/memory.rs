@@ -46,9 +46,10 @@ pub struct LinkMemory {
     pub waiting: usize,
     /// Requests that were written, or taken to be written, and have no reply.
     pub in_flight: usize,
-    /// Bytes that the kernel has not taken yet: copies of what is in flight.
+    /// Bytes that the kernel has not taken yet: copies of what is in flight. A command larger than the
+    /// buffer is not copied, and counts as in flight alone.
     pub write_buffer: usize,
-    /// Bytes that came and are no complete reply yet, whether they were decoded or not.
+    /// Bytes that came and are no complete reply yet, and what the elements among them take beside.
     pub read_buffer: usize,
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct InFlight {
     /// Entries without a request, which keep a place only.
     places: usize,
     overdue: usize,
+    checks: usize,
     /// No request here is due earlier.
     earliest: Option<Instant>,
     /// All of many were looked through to find those that were due; not again before.
@@ -127,6 +128,11 @@ impl InFlight {
         self.overdue > 0
     }
 
+    /// Health checks whose answers are still to come.
+    pub(crate) fn checks(&self) -> usize {
+        self.checks
+    }
+
     /// `bytes` were appended to what is written, for this reply.
     #[inline]
     pub(crate) fn push(&mut self, mut expected: Expected, bytes: usize) {
@@ -141,6 +147,7 @@ impl InFlight {
             }
         } else {
             self.places += 1;
+            self.checks += usize::from(matches!(expected, Expected::Ping));
         }
         self.entries.push_back(Entry {
             expected,
@@ -199,7 +206,11 @@ impl InFlight {
                 self.places -= 1;
                 self.overdue -= 1;
             }
-            Expected::Asking | Expected::Ping => self.places -= 1,
+            Expected::Asking => self.places -= 1,
+            Expected::Ping => {
+                self.places -= 1;
+                self.checks -= 1;
+            }
         }
         if self.entries.is_empty() {
             self.earliest = None;

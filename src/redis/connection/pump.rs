@@ -228,8 +228,9 @@ impl Pump {
         request.fail(ErrorKind::Server(error), outcome, Some(endpoint));
     }
 
-    /// Takes requests from the lane into the write buffer, as many as it has room for. What is in
-    /// the lane is surely not sent, what is in the write buffer may be.
+    /// Takes requests from the lane into the write buffer, as many as it has room for; one that is too
+    /// large for it is written from where it is. What is in the lane is surely not sent, what was taken
+    /// may be.
     fn take(&mut self, cx: &Context<'_>, now: Instant) {
         let taking = match self.ending.wish() {
             Wish::Run => true,
@@ -285,7 +286,8 @@ impl Pump {
             self.expire(cx, now);
             let awaited = !self.in_flight.awaits_nothing();
             let overdue = self.in_flight.has_overdue();
-            let next_check = match self.vigil.check(now, awaited, overdue) {
+            let unanswered = self.in_flight.checks();
+            let next_check = match self.vigil.check(now, awaited, overdue, unanswered) {
                 Verdict::Well(next) => next,
                 Verdict::Ping => {
                     self.release_buffers();
@@ -367,6 +369,8 @@ impl Drop for Pump {
     }
 }
 
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) struct Vigil {
 pub(crate) enum Verdict {
     /// Nothing, until then.
     Well(Option<Instant>),
-    /// A `PING`. The link was idle: nothing that it holds is needed.
+    /// A `PING`. What the link holds and does not need now can go.
     Ping,
     /// Nothing is held that is not needed; nothing else is asked for until the link is used.
     Rest,
@@ -79,14 +79,20 @@ impl Vigil {
     }
 
     /// Looks at the clock. `awaited`: replies to commands are, some of them past their deadline if
-    /// `overdue`.
+    /// `overdue`; so many `unanswered` checks have no answer yet.
     ///
-    /// A health check counts for itself, until anything is heard. The peer lives then, whatever it
-    /// said; and should it fall silent before it has answered, the next check finds it.
-    pub(crate) fn check(&mut self, now: Instant, awaited: bool, overdue: bool) -> Verdict {
+    /// A health check is what is waited for until anything is heard. The peer lives then, whatever it
+    /// said; and should it fall silent before it has answered, or never answer, further checks find that.
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        awaited: bool,
+        overdue: bool,
+        unanswered: usize,
+    ) -> Verdict {
         if !awaited && self.ping_sent.is_none() {
             self.waiting_since = None;
-            return self.idle(now);
+            return self.idle(now, unanswered);
         }
         // Silence counts from when there was something to answer.
         let since = (*self.waiting_since.get_or_insert(now)).max(self.last_heard);
@@ -102,10 +108,7 @@ impl Vigil {
             self.failures += 1;
             self.ping_sent = None;
             if self.failures >= self.health.failures {
-                return Verdict::Lost(Cause::new(
-                    CauseKind::Unhealthy,
-                    "health checks in a row stayed without an answer",
-                ));
+                return unhealthy();
             }
             self.ping_sent = Some(now);
             return Verdict::Ping;
@@ -125,13 +128,16 @@ impl Vigil {
         )
     }
 
-    fn idle(&mut self, now: Instant) -> Verdict {
+    fn idle(&mut self, now: Instant, unanswered: usize) -> Verdict {
         if !self.health.enabled {
             return self.rest(now);
         }
         let due = self.last_heard + self.health.idle;
         if now < due {
             return Verdict::Well(Some(due));
+        }
+        if unanswered >= self.health.failures as usize {
+            return unhealthy();
         }
         self.ping_sent = Some(now);
         self.waiting_since = Some(now);
@@ -150,6 +156,11 @@ impl Vigil {
             Verdict::Rest
         }
     }
+}
+
+fn unhealthy() -> Verdict {
+    let detail = "health checks in a row stayed without an answer";
+    Verdict::Lost(Cause::new(CauseKind::Unhealthy, detail))
 }
 
 #[cfg(test)]

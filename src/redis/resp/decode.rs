@@ -106,9 +106,10 @@ impl Decoder {
         self.elements.missing()
     }
 
-    /// Bytes it has taken of a reply that is not complete.
+    /// What it holds of a reply that is not complete, in bytes: as they came, and the 40 that each
+    /// element takes beside.
     pub fn pending(&self) -> usize {
-        self.elements.taken()
+        self.elements.taken() + self.levels.bytes()
     }
 
     /// From here on these limits hold.

@@ -23,8 +23,8 @@ pub(super) enum Element {
 
 /// Takes elements off a buffer, and keeps its place in one that is not complete.
 ///
-/// Each byte of a line is searched once for the line's end and read once when the line is
-/// complete; payloads are never looked at. The limits for bytes are checked on the headers.
+/// A line that comes in pieces is searched for its end from where the last search stopped, and read when
+/// it is complete; payloads are never looked at. The limits for bytes are checked on the headers.
 #[derive(Debug)]
 pub(super) struct Elements {
     limits: ReplyLimits,
@@ -290,15 +290,16 @@ impl Elements {
         header: usize,
     ) -> Result<usize, ProtocolError> {
         let limit = self.limits.bulk_bytes;
+        let whole = |length: &usize| header.checked_add(*length)?.checked_add(2);
         let length = usize::try_from(announced)
             .ok()
-            .filter(|length| *length <= limit)
+            .filter(|length| *length <= limit && whole(length).is_some())
             .ok_or(ProtocolError::BulkTooLong { announced, limit })?;
         // A verbatim string begins with its format and a colon.
         if kind == b'=' && length < 4 {
             return Err(ProtocolError::InvalidLength(kind));
         }
-        self.fits(header.saturating_add(length).saturating_add(2))?;
+        self.fits(header + length + 2)?;
         Ok(length)
     }
 

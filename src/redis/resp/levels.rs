@@ -31,6 +31,8 @@ pub(super) struct Levels {
     elements: usize,
     /// What is left of [`CREDIT`].
     credit: usize,
+    /// Elements that came.
+    came: usize,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Default for Levels {
             open: Vec::new(),
             elements: 0,
             credit: CREDIT,
+            came: 0,
         }
     }
 }
@@ -67,6 +70,7 @@ impl Levels {
     pub(super) fn put(&mut self, mut value: Value) -> Option<Value> {
         while let Some(level) = self.open.last_mut() {
             level.push(value);
+            self.came += 1;
             if level.left > 0 {
                 return None;
             }
@@ -74,6 +78,7 @@ impl Levels {
         }
         self.elements = 0;
         self.credit = CREDIT;
+        self.came = 0;
         Some(value)
     }
 
@@ -84,11 +89,18 @@ impl Levels {
         let Some(level) = self.open.last_mut() else {
             return;
         };
+        let before = level.left;
         while level.left > 1
             && let Some(value) = next()
         {
             level.push(value);
         }
+        self.came += before - level.left;
+    }
+
+    /// What the elements that came take beside their payloads, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.came * size_of::<Value>()
     }
 
     /// Keeps no room for levels to come.
@@ -119,8 +131,8 @@ impl Levels {
             return Err(ProtocolError::TooDeep { limit });
         }
         self.elements += count;
-        // An element has 3 bytes at least.
-        let certain = count.min(come / 3);
+        // An element has 3 bytes at least; what came is not promised to each level anew.
+        let certain = count.min(come / 3 / (self.open.len() + 1));
         let believed = (count - certain).min(self.credit);
         self.credit -= believed;
         let level = Level::new(aggregate, count, certain + believed);
@@ -235,6 +247,30 @@ mod tests {
             let expected = if depth == 0 { CREDIT } else { 0 };
             assert_eq!(room(&levels), expected);
         }
+    }
+
+    #[test]
+    fn what_came_is_not_promised_to_every_level() {
+        const CAME: usize = 96 * 1024;
+        let mut levels = Levels::default();
+        let mut all = 0;
+        for _ in 0..32 {
+            assert_eq!(begin(&mut levels, 43_000, CAME), None);
+            all += room(&levels);
+        }
+        // Five times what is there, at most: 1 + 1/2 + ... + 1/32 is 4.06.
+        assert!(all <= CREDIT + 5 * CAME / 3, "{all}");
+    }
+
+    #[test]
+    fn what_came_is_counted_until_the_reply_is_complete() {
+        let mut levels = Levels::default();
+        assert_eq!(begin(&mut levels, 3, 0), None);
+        let mut ones = (0..2).map(Value::Int);
+        levels.put_all_but_one(|| ones.next());
+        assert_eq!(levels.bytes(), 2 * size_of::<Value>());
+        assert!(levels.put(Value::Nil).is_some());
+        assert_eq!(levels.bytes(), 0);
     }
 
     #[test]

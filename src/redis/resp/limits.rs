@@ -6,8 +6,8 @@ use crate::redis::{Error, Result};
 
 const MIB: usize = 1024 * 1024;
 
-/// The bounds of one reply. What exceeds them is a protocol error and ends the connection, before
-/// anything is allocated for it.
+/// The bounds of one reply. What exceeds them is a protocol error and ends the connection, by
+/// the header that is too much: nothing is allocated for that.
 ///
 /// They stand against a stream that lost its place, or a peer that is no Redis server: 160 KB of
 /// nested arrays overflow the stack of a decoder without a bound, and `$9999999999` makes one

@@ -3,8 +3,8 @@
 //!
 //! A reply is read element by element: each is taken off the buffer when all of it has come, and put
 //! into the array, map or set it belongs to, which grows with what came. So a reply that comes in
-//! many pieces costs as much as one that comes whole, is never in memory twice, and has nothing
-//! allocated on the word of a header alone. [`ReplyLimits`] are checked on the headers.
+//! many pieces costs as much as one that comes whole, is never in memory twice, and is given little
+//! memory on the word of a header alone. [`ReplyLimits`] are checked on the headers.
 //!
 //! | file | concept |
 //! | --- | --- |

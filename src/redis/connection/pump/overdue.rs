@@ -11,7 +11,8 @@ use crate::redis::request::Request;
 impl Pump {
     /// Takes out what is overdue: it is counted, then answered or given back.
     pub(super) fn expire(&mut self, cx: &Context<'_>, now: Instant) {
-        if self.large.is_some() && self.in_flight.earliest().is_some_and(|next| next <= now) {
+        let newest = self.in_flight.newest();
+        if self.large.is_some() && newest.is_some_and(|request| request.due <= now) {
             self.keep_large();
         }
         let mut expired = self.in_flight.expire(now);

@@ -45,7 +45,8 @@ impl Pump {
 
     /// Reads once. False: nothing was there.
     fn fill(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
-        let read = if self.unread.capacity() < READ_CHUNK && self.in_flight.awaits_nothing() {
+        let quiet = self.in_flight.awaits_nothing() && self.decoder.pending() == 0;
+        let read = if quiet && self.unread.capacity() < READ_CHUNK {
             self.listen(cx)
         } else {
             self.read_replies(cx)

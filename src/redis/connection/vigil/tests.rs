@@ -27,28 +27,34 @@ fn silence_of_half_a_second_with_something_in_flight_is_suspect_once() {
     let (mut vigil, clock) = vigil(Health::default());
     // Idle before: the silence counts from when there was something to answer.
     assert_eq!(
-        vigil.check(clock.at(3000), true, false),
+        vigil.check(clock.at(3000), true, false, 0),
         Verdict::Well(Some(clock.at(3500)))
     );
     assert_eq!(
-        vigil.check(clock.at(3499), true, false),
+        vigil.check(clock.at(3499), true, false, 0),
         Verdict::Well(Some(clock.at(3500)))
     );
-    assert_eq!(vigil.check(clock.at(3500), true, false), Verdict::Suspect);
     assert_eq!(
-        vigil.check(clock.at(3500), true, false),
+        vigil.check(clock.at(3500), true, false, 0),
+        Verdict::Suspect
+    );
+    assert_eq!(
+        vigil.check(clock.at(3500), true, false, 0),
         Verdict::Well(None)
     );
     assert_eq!(
-        vigil.check(clock.at(9999), true, false),
+        vigil.check(clock.at(9999), true, false, 0),
         Verdict::Well(None)
     );
     vigil.heard(clock.at(10_000));
     assert_eq!(
-        vigil.check(clock.at(10_000), true, false),
+        vigil.check(clock.at(10_000), true, false, 0),
         Verdict::Well(Some(clock.at(10_500)))
     );
-    assert_eq!(vigil.check(clock.at(10_500), true, false), Verdict::Suspect);
+    assert_eq!(
+        vigil.check(clock.at(10_500), true, false, 0),
+        Verdict::Suspect
+    );
 }
 
 #[test]
@@ -64,12 +70,12 @@ fn stalled_is_overdue_and_one_command_deadline_of_silence() {
     ];
     for (heard, overdue, now, stalled) in table {
         let (mut vigil, clock) = vigil(Health::default());
-        vigil.check(clock.at(0), true, false);
+        vigil.check(clock.at(0), true, false, 0);
         vigil.heard(clock.at(heard));
-        vigil.check(clock.at(heard), true, false);
-        let mut verdict = vigil.check(clock.at(now), true, overdue);
+        vigil.check(clock.at(heard), true, false, 0);
+        let mut verdict = vigil.check(clock.at(now), true, overdue, 0);
         if verdict == Verdict::Suspect {
-            verdict = vigil.check(clock.at(now), true, overdue);
+            verdict = vigil.check(clock.at(now), true, overdue, 0);
         }
         let expected = stalled.then_some(CauseKind::Stalled);
         assert_eq!(lost(&verdict), expected, "{heard} {overdue} {now}");
@@ -85,22 +91,25 @@ fn stalled_is_overdue_and_one_command_deadline_of_silence() {
 fn an_idle_connection_is_lost_after_three_pings_in_a_row() {
     let (mut vigil, clock) = vigil(Health::default());
     assert_eq!(
-        vigil.check(clock.at(0), false, false),
+        vigil.check(clock.at(0), false, false, 0),
         Verdict::Well(Some(clock.at(5000)))
     );
-    assert_eq!(vigil.check(clock.at(5000), false, false), Verdict::Ping);
-    assert_eq!(vigil.check(clock.at(5500), false, false), Verdict::Suspect);
+    assert_eq!(vigil.check(clock.at(5000), false, false, 0), Verdict::Ping);
     assert_eq!(
-        vigil.check(clock.at(5500), false, false),
+        vigil.check(clock.at(5500), false, false, 0),
+        Verdict::Suspect
+    );
+    assert_eq!(
+        vigil.check(clock.at(5500), false, false, 0),
         Verdict::Well(Some(clock.at(7000)))
     );
-    assert_eq!(vigil.check(clock.at(7000), false, false), Verdict::Ping);
-    assert_eq!(vigil.check(clock.at(9000), false, false), Verdict::Ping);
+    assert_eq!(vigil.check(clock.at(7000), false, false, 0), Verdict::Ping);
+    assert_eq!(vigil.check(clock.at(9000), false, false, 0), Verdict::Ping);
     assert_eq!(
-        vigil.check(clock.at(10_999), false, false),
+        vigil.check(clock.at(10_999), false, false, 0),
         Verdict::Well(Some(clock.at(11_000)))
     );
-    let verdict = vigil.check(clock.at(11_000), false, false);
+    let verdict = vigil.check(clock.at(11_000), false, false, 0);
     assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
@@ -110,15 +119,15 @@ fn any_answer_begins_the_count_of_failures_anew() {
     let mut now = 0;
     for _ in 0..20 {
         now += 5000;
-        assert_eq!(vigil.check(clock.at(now), false, false), Verdict::Ping);
+        assert_eq!(vigil.check(clock.at(now), false, false, 0), Verdict::Ping);
         assert_eq!(
-            vigil.check(clock.at(now + 2000), false, false),
+            vigil.check(clock.at(now + 2000), false, false, 0),
             Verdict::Ping
         );
         now += 3000;
         vigil.heard(clock.at(now));
         assert_eq!(
-            vigil.check(clock.at(now), false, false),
+            vigil.check(clock.at(now), false, false, 0),
             Verdict::Well(Some(clock.at(now + 5000)))
         );
     }
@@ -127,17 +136,29 @@ fn any_answer_begins_the_count_of_failures_anew() {
 #[test]
 fn a_peer_that_says_something_else_than_the_answer_and_falls_silent_is_asked_again() {
     let (mut vigil, clock) = vigil(Health::default());
-    assert_eq!(vigil.check(clock.at(5000), false, false), Verdict::Ping);
+    assert_eq!(vigil.check(clock.at(5000), false, false, 0), Verdict::Ping);
     vigil.heard(clock.at(5001));
     for sent in [10_001, 12_001, 14_001] {
         assert_eq!(
-            vigil.check(clock.at(sent - 1), false, false),
+            vigil.check(clock.at(sent - 1), false, false, 0),
             Verdict::Well(Some(clock.at(sent)))
         );
-        assert_eq!(vigil.check(clock.at(sent), false, false), Verdict::Ping);
-        vigil.check(clock.at(sent + 500), false, false);
+        assert_eq!(vigil.check(clock.at(sent), false, false, 0), Verdict::Ping);
+        vigil.check(clock.at(sent + 500), false, false, 0);
     }
-    let verdict = vigil.check(clock.at(16_001), false, false);
+    let verdict = vigil.check(clock.at(16_001), false, false, 0);
+    assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
+}
+
+#[test]
+fn a_peer_that_says_anything_but_the_answer_is_lost_after_three_checks() {
+    let (mut vigil, clock) = vigil(Health::default());
+    for (unanswered, sent) in [(0, 5_000), (1, 10_001), (2, 15_002)] {
+        let verdict = vigil.check(clock.at(sent), false, false, unanswered);
+        assert_eq!(verdict, Verdict::Ping);
+        vigil.heard(clock.at(sent + 1));
+    }
+    let verdict = vigil.check(clock.at(20_003), false, false, 3);
     assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
@@ -148,7 +169,7 @@ fn a_connection_that_is_heard_is_never_lost() {
         let now = clock.at(tick * 499);
         vigil.heard(now);
         // Its replies are slow: something is always overdue.
-        let verdict = vigil.check(now, true, true);
+        let verdict = vigil.check(now, true, true, 0);
         assert!(
             matches!(verdict, Verdict::Well(Some(next)) if next > now),
             "{verdict:?}"
@@ -165,7 +186,7 @@ fn no_verdict_asks_to_look_again_at_once() {
                 let now = clock.at(tick * step);
                 let mut looks = 0;
                 let next = loop {
-                    match vigil.check(now, awaited, overdue) {
+                    match vigil.check(now, awaited, overdue, 0) {
                         Verdict::Well(next) => break next,
                         Verdict::Lost(_) => break None,
                         Verdict::Ping | Verdict::Rest | Verdict::Suspect => looks += 1,
@@ -183,7 +204,7 @@ fn without_health_checks_an_idle_connection_rests_after_five_seconds_and_is_left
     let (mut vigil, clock) = vigil(Health::default().enabled(false));
     for heard in [0, 60_000] {
         vigil.heard(clock.at(heard));
-        let mut idle = |millis| vigil.check(clock.at(heard + millis), false, false);
+        let mut idle = |millis| vigil.check(clock.at(heard + millis), false, false, 0);
         let due = Verdict::Well(Some(clock.at(heard + 5000)));
         assert_eq!(idle(0), due);
         assert_eq!(idle(4999), due);
@@ -194,6 +215,6 @@ fn without_health_checks_an_idle_connection_rests_after_five_seconds_and_is_left
     // With something in flight there is no rest, however long it takes.
     vigil.heard(clock.at(200_000));
     for millis in [200_000, 206_000, 290_000] {
-        assert_ne!(vigil.check(clock.at(millis), true, false), Verdict::Rest);
+        assert_ne!(vigil.check(clock.at(millis), true, false, 0), Verdict::Rest);
     }
 }

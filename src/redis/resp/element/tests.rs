@@ -85,7 +85,9 @@ fn what_is_pending_is_told_until_the_reply_is_complete() {
     let mut decoder = Decoder::new(ReplyLimits::default());
     let mut buf = BytesMut::from("*2\r\n:1\r\n$1");
     assert_eq!(decoder.decode(&mut buf), Ok(None));
-    assert_eq!((decoder.pending(), buf.len()), (8, 2));
+    // The header and an element; what that takes beside.
+    let held = 4 + 4 + size_of::<Value>();
+    assert_eq!((decoder.pending(), buf.len()), (held, 2));
     buf.extend_from_slice(b"\r\nx\r\n:2\r");
     let pair = Value::Array(vec![Value::Int(1), Value::Bulk("x".into())]);
     assert_eq!(decoder.decode(&mut buf), Ok(Some(Reply::Value(pair))));
@@ -258,4 +260,16 @@ fn a_large_payload_is_not_looked_at() {
     }
     assert!(matches!(found, Some(Element::Value(Value::Bulk(_)))));
     assert!(elements.examined < 32, "{}", elements.examined);
+}
+
+#[test]
+fn a_length_beyond_what_can_be_counted_is_refused_without_limits_too() {
+    let limits = ReplyLimits::default()
+        .bulk_bytes(usize::MAX)
+        .reply_bytes(usize::MAX);
+    for length in [usize::MAX, usize::MAX - 20, usize::MAX - 24] {
+        let found = find_within(limits, format!("${length}\r\n").as_bytes());
+        let too_long = matches!(found, Err(ProtocolError::BulkTooLong { .. }));
+        assert!(too_long, "{found:?}");
+    }
 }
