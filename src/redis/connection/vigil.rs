@@ -28,7 +28,6 @@ pub(crate) struct Vigil {
     /// When something was first in flight after silence without anything in flight.
     waiting_since: Option<Instant>,
     ping_sent: Option<Instant>,
-    failures: u32,
     suspect: bool,
     resting: bool,
 }
@@ -57,7 +56,6 @@ impl Vigil {
             last_heard: now,
             waiting_since: None,
             ping_sent: None,
-            failures: 0,
             suspect: false,
             resting: false,
         }
@@ -73,7 +71,6 @@ impl Vigil {
         self.last_heard = now;
         self.waiting_since = None;
         self.ping_sent = None;
-        self.failures = 0;
         self.suspect = false;
         self.resting = false;
     }
@@ -105,13 +102,7 @@ impl Vigil {
         if let Some(sent) = self.ping_sent
             && now >= sent + self.health.timeout
         {
-            self.failures += 1;
-            self.ping_sent = None;
-            if self.failures >= self.health.failures {
-                return unhealthy();
-            }
-            self.ping_sent = Some(now);
-            return Verdict::Ping;
+            return self.ping(now, unanswered);
         }
         if !self.suspect && now >= since + SUSPECT_AFTER {
             self.suspect = true;
@@ -136,11 +127,19 @@ impl Vigil {
         if now < due {
             return Verdict::Well(Some(due));
         }
+        self.waiting_since = Some(now);
+        self.ping(now, unanswered)
+    }
+
+    /// One more, unless enough of them have no answer.
+    fn ping(&mut self, now: Instant, unanswered: usize) -> Verdict {
         if unanswered >= self.health.failures as usize {
-            return unhealthy();
+            return Verdict::Lost(Cause::new(
+                CauseKind::Unhealthy,
+                "health checks in a row stayed without an answer",
+            ));
         }
         self.ping_sent = Some(now);
-        self.waiting_since = Some(now);
         Verdict::Ping
     }
 
@@ -156,11 +155,6 @@ impl Vigil {
             Verdict::Rest
         }
     }
-}
-
-fn unhealthy() -> Verdict {
-    let detail = "health checks in a row stayed without an answer";
-    Verdict::Lost(Cause::new(CauseKind::Unhealthy, detail))
 }
 
 #[cfg(test)]

@@ -2,17 +2,47 @@ use super::*;
 
 const COMMAND: Duration = Duration::from_secs(5);
 
-struct Clock(Instant);
-
-impl Clock {
-    fn at(&self, millis: u64) -> Instant {
-        self.0 + Duration::from_millis(millis)
-    }
+/// A vigil, and what its connection knows: how many checks have no answer.
+struct Watched {
+    vigil: Vigil,
+    began: Instant,
+    unanswered: usize,
 }
 
-fn vigil(health: Health) -> (Vigil, Clock) {
-    let clock = Clock(tokio::time::Instant::now().into_std());
-    (Vigil::new(health, COMMAND, clock.0), clock)
+impl Watched {
+    fn new(health: Health) -> Self {
+        let began = tokio::time::Instant::now().into_std();
+        Self {
+            vigil: Vigil::new(health, COMMAND, began),
+            began,
+            unanswered: 0,
+        }
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.began + Duration::from_millis(millis)
+    }
+
+    fn check(&mut self, millis: u64, awaited: bool, overdue: bool) -> Verdict {
+        let now = self.at(millis);
+        let verdict = self.vigil.check(now, awaited, overdue, self.unanswered);
+        self.unanswered += usize::from(verdict == Verdict::Ping);
+        verdict
+    }
+
+    fn heard(&mut self, millis: u64) {
+        self.vigil.heard(self.at(millis));
+    }
+
+    /// All checks were.
+    fn answered(&mut self, millis: u64) {
+        self.unanswered = 0;
+        self.heard(millis);
+    }
+
+    fn well_until(&self, millis: u64) -> Verdict {
+        Verdict::Well(Some(self.at(millis)))
+    }
 }
 
 fn lost(verdict: &Verdict) -> Option<CauseKind> {
@@ -24,37 +54,16 @@ fn lost(verdict: &Verdict) -> Option<CauseKind> {
 
 #[test]
 fn silence_of_half_a_second_with_something_in_flight_is_suspect_once() {
-    let (mut vigil, clock) = vigil(Health::default());
+    let mut peer = Watched::new(Health::default());
     // Idle before: the silence counts from when there was something to answer.
-    assert_eq!(
-        vigil.check(clock.at(3000), true, false, 0),
-        Verdict::Well(Some(clock.at(3500)))
-    );
-    assert_eq!(
-        vigil.check(clock.at(3499), true, false, 0),
-        Verdict::Well(Some(clock.at(3500)))
-    );
-    assert_eq!(
-        vigil.check(clock.at(3500), true, false, 0),
-        Verdict::Suspect
-    );
-    assert_eq!(
-        vigil.check(clock.at(3500), true, false, 0),
-        Verdict::Well(None)
-    );
-    assert_eq!(
-        vigil.check(clock.at(9999), true, false, 0),
-        Verdict::Well(None)
-    );
-    vigil.heard(clock.at(10_000));
-    assert_eq!(
-        vigil.check(clock.at(10_000), true, false, 0),
-        Verdict::Well(Some(clock.at(10_500)))
-    );
-    assert_eq!(
-        vigil.check(clock.at(10_500), true, false, 0),
-        Verdict::Suspect
-    );
+    assert_eq!(peer.check(3000, true, false), peer.well_until(3500));
+    assert_eq!(peer.check(3499, true, false), peer.well_until(3500));
+    assert_eq!(peer.check(3500, true, false), Verdict::Suspect);
+    assert_eq!(peer.check(3500, true, false), Verdict::Well(None));
+    assert_eq!(peer.check(9999, true, false), Verdict::Well(None));
+    peer.heard(10_000);
+    assert_eq!(peer.check(10_000, true, false), peer.well_until(10_500));
+    assert_eq!(peer.check(10_500, true, false), Verdict::Suspect);
 }
 
 #[test]
@@ -69,109 +78,86 @@ fn stalled_is_overdue_and_one_command_deadline_of_silence() {
         (3000, true, 8000, true),
     ];
     for (heard, overdue, now, stalled) in table {
-        let (mut vigil, clock) = vigil(Health::default());
-        vigil.check(clock.at(0), true, false, 0);
-        vigil.heard(clock.at(heard));
-        vigil.check(clock.at(heard), true, false, 0);
-        let mut verdict = vigil.check(clock.at(now), true, overdue, 0);
+        let mut peer = Watched::new(Health::default());
+        peer.check(0, true, false);
+        peer.heard(heard);
+        peer.check(heard, true, false);
+        let mut verdict = peer.check(now, true, overdue);
         if verdict == Verdict::Suspect {
-            verdict = vigil.check(clock.at(now), true, overdue, 0);
+            verdict = peer.check(now, true, overdue);
         }
         let expected = stalled.then_some(CauseKind::Stalled);
         assert_eq!(lost(&verdict), expected, "{heard} {overdue} {now}");
         if let Verdict::Well(next) = verdict
             && overdue
         {
-            assert_eq!(next, Some(clock.at(heard + 5000)));
+            assert_eq!(next, Some(peer.at(heard + 5000)));
         }
     }
 }
 
 #[test]
 fn an_idle_connection_is_lost_after_three_pings_in_a_row() {
-    let (mut vigil, clock) = vigil(Health::default());
-    assert_eq!(
-        vigil.check(clock.at(0), false, false, 0),
-        Verdict::Well(Some(clock.at(5000)))
-    );
-    assert_eq!(vigil.check(clock.at(5000), false, false, 0), Verdict::Ping);
-    assert_eq!(
-        vigil.check(clock.at(5500), false, false, 0),
-        Verdict::Suspect
-    );
-    assert_eq!(
-        vigil.check(clock.at(5500), false, false, 0),
-        Verdict::Well(Some(clock.at(7000)))
-    );
-    assert_eq!(vigil.check(clock.at(7000), false, false, 0), Verdict::Ping);
-    assert_eq!(vigil.check(clock.at(9000), false, false, 0), Verdict::Ping);
-    assert_eq!(
-        vigil.check(clock.at(10_999), false, false, 0),
-        Verdict::Well(Some(clock.at(11_000)))
-    );
-    let verdict = vigil.check(clock.at(11_000), false, false, 0);
+    let mut peer = Watched::new(Health::default());
+    assert_eq!(peer.check(0, false, false), peer.well_until(5000));
+    assert_eq!(peer.check(5000, false, false), Verdict::Ping);
+    assert_eq!(peer.check(5500, false, false), Verdict::Suspect);
+    assert_eq!(peer.check(5500, false, false), peer.well_until(7000));
+    assert_eq!(peer.check(7000, false, false), Verdict::Ping);
+    assert_eq!(peer.check(9000, false, false), Verdict::Ping);
+    assert_eq!(peer.check(10_999, false, false), peer.well_until(11_000));
+    let verdict = peer.check(11_000, false, false);
     assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
 #[test]
-fn any_answer_begins_the_count_of_failures_anew() {
-    let (mut vigil, clock) = vigil(Health::default());
+fn an_answer_begins_the_count_anew() {
+    let mut peer = Watched::new(Health::default());
     let mut now = 0;
     for _ in 0..20 {
         now += 5000;
-        assert_eq!(vigil.check(clock.at(now), false, false, 0), Verdict::Ping);
-        assert_eq!(
-            vigil.check(clock.at(now + 2000), false, false, 0),
-            Verdict::Ping
-        );
+        assert_eq!(peer.check(now, false, false), Verdict::Ping);
+        assert_eq!(peer.check(now + 2000, false, false), Verdict::Ping);
         now += 3000;
-        vigil.heard(clock.at(now));
-        assert_eq!(
-            vigil.check(clock.at(now), false, false, 0),
-            Verdict::Well(Some(clock.at(now + 5000)))
-        );
+        peer.answered(now);
+        assert_eq!(peer.check(now, false, false), peer.well_until(now + 5000));
     }
 }
 
 #[test]
-fn a_peer_that_says_something_else_than_the_answer_and_falls_silent_is_asked_again() {
-    let (mut vigil, clock) = vigil(Health::default());
-    assert_eq!(vigil.check(clock.at(5000), false, false, 0), Verdict::Ping);
-    vigil.heard(clock.at(5001));
-    for sent in [10_001, 12_001, 14_001] {
-        assert_eq!(
-            vigil.check(clock.at(sent - 1), false, false, 0),
-            Verdict::Well(Some(clock.at(sent)))
-        );
-        assert_eq!(vigil.check(clock.at(sent), false, false, 0), Verdict::Ping);
-        vigil.check(clock.at(sent + 500), false, false, 0);
-    }
-    let verdict = vigil.check(clock.at(16_001), false, false, 0);
+fn a_peer_that_falls_silent_in_its_answer_to_a_check_is_asked_again_and_lost() {
+    let mut peer = Watched::new(Health::default());
+    assert_eq!(peer.check(5000, false, false), Verdict::Ping);
+    peer.heard(5001);
+    assert_eq!(peer.check(10_000, false, false), peer.well_until(10_001));
+    assert_eq!(peer.check(10_001, false, false), Verdict::Ping);
+    assert_eq!(peer.check(10_501, false, false), Verdict::Suspect);
+    assert_eq!(peer.check(12_001, false, false), Verdict::Ping);
+    let verdict = peer.check(14_001, false, false);
     assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
 #[test]
 fn a_peer_that_says_anything_but_the_answer_is_lost_after_three_checks() {
-    let (mut vigil, clock) = vigil(Health::default());
-    for (unanswered, sent) in [(0, 5_000), (1, 10_001), (2, 15_002)] {
-        let verdict = vigil.check(clock.at(sent), false, false, unanswered);
-        assert_eq!(verdict, Verdict::Ping);
-        vigil.heard(clock.at(sent + 1));
+    let mut peer = Watched::new(Health::default());
+    for sent in [5_000, 10_001, 15_002] {
+        assert_eq!(peer.check(sent, false, false), Verdict::Ping);
+        peer.heard(sent + 1);
     }
-    let verdict = vigil.check(clock.at(20_003), false, false, 3);
+    let verdict = peer.check(20_003, false, false);
     assert_eq!(lost(&verdict), Some(CauseKind::Unhealthy));
 }
 
 #[test]
 fn a_connection_that_is_heard_is_never_lost() {
-    let (mut vigil, clock) = vigil(Health::default());
+    let mut peer = Watched::new(Health::default());
     for tick in 0..10_000 {
-        let now = clock.at(tick * 499);
-        vigil.heard(now);
+        let now = tick * 499;
+        peer.heard(now);
         // Its replies are slow: something is always overdue.
-        let verdict = vigil.check(now, true, true, 0);
+        let verdict = peer.check(now, true, true);
         assert!(
-            matches!(verdict, Verdict::Well(Some(next)) if next > now),
+            matches!(verdict, Verdict::Well(Some(next)) if next > peer.at(now)),
             "{verdict:?}"
         );
     }
@@ -181,19 +167,19 @@ fn a_connection_that_is_heard_is_never_lost() {
 fn no_verdict_asks_to_look_again_at_once() {
     for step in [1, 7, 250, 500, 2000] {
         for (awaited, overdue) in [(false, false), (true, false), (true, true)] {
-            let (mut vigil, clock) = vigil(Health::default());
+            let mut peer = Watched::new(Health::default());
             for tick in 0..40_000 / step {
-                let now = clock.at(tick * step);
+                let now = tick * step;
                 let mut looks = 0;
                 let next = loop {
-                    match vigil.check(now, awaited, overdue, 0) {
+                    match peer.check(now, awaited, overdue) {
                         Verdict::Well(next) => break next,
                         Verdict::Lost(_) => break None,
                         Verdict::Ping | Verdict::Rest | Verdict::Suspect => looks += 1,
                     }
                     assert!(looks < 3, "it never comes to rest");
                 };
-                assert!(next.is_none_or(|next| next > now));
+                assert!(next.is_none_or(|next| next > peer.at(now)));
             }
         }
     }
@@ -201,11 +187,11 @@ fn no_verdict_asks_to_look_again_at_once() {
 
 #[test]
 fn without_health_checks_an_idle_connection_rests_after_five_seconds_and_is_left_alone() {
-    let (mut vigil, clock) = vigil(Health::default().enabled(false));
+    let mut peer = Watched::new(Health::default().enabled(false));
     for heard in [0, 60_000] {
-        vigil.heard(clock.at(heard));
-        let mut idle = |millis| vigil.check(clock.at(heard + millis), false, false, 0);
-        let due = Verdict::Well(Some(clock.at(heard + 5000)));
+        peer.heard(heard);
+        let due = peer.well_until(heard + 5000);
+        let mut idle = |millis| peer.check(heard + millis, false, false);
         assert_eq!(idle(0), due);
         assert_eq!(idle(4999), due);
         assert_eq!(idle(5000), Verdict::Rest);
@@ -213,8 +199,8 @@ fn without_health_checks_an_idle_connection_rests_after_five_seconds_and_is_left
         assert_eq!(idle(50_000), Verdict::Well(None));
     }
     // With something in flight there is no rest, however long it takes.
-    vigil.heard(clock.at(200_000));
+    peer.heard(200_000);
     for millis in [200_000, 206_000, 290_000] {
-        assert_ne!(vigil.check(clock.at(millis), true, false, 0), Verdict::Rest);
+        assert_ne!(peer.check(millis, true, false), Verdict::Rest);
     }
 }
