@@ -50,13 +50,6 @@ pub(crate) struct Lane {
     looks: std::sync::atomic::AtomicU64,
 }
 
-/// What taking from the lane left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
-    Nothing,
-    More,
-}
-
 /// What became of a request that was brought to a lane.
 #[derive(Debug)]
 pub(crate) enum Submitted {
@@ -256,7 +249,7 @@ impl Lane {
         cx: &Context<'_>,
         now: Instant,
         mut take: impl FnMut(Request) -> Option<Request>,
-    ) -> Left {
+    ) {
         let mut done_for = Vec::new();
         let mut state = self.lock();
         match &state.consumer {
@@ -265,7 +258,7 @@ impl Lane {
         }
         let waiting = state.queue.len();
         if waiting == 0 {
-            return Left::Nothing;
+            return;
         }
         while let Some(request) = state.queue.pop_front() {
             let weight = request.weight();
@@ -280,15 +273,12 @@ impl Lane {
                 state.taken += 1;
             }
         }
-        let left = if state.queue.is_empty() {
+        if state.queue.is_empty() {
             state.earliest = None;
             if state.queue.capacity() > KEEP_PLACES {
                 state.queue = VecDeque::new();
             }
-            Left::Nothing
-        } else {
-            Left::More
-        };
+        }
         let enters = state.is_to_enter();
         let gone = waiting - state.queue.len();
         state.order.left(gone);
@@ -298,7 +288,6 @@ impl Lane {
             self.traffic.enter(&self.me);
         }
         self.answer_overdue(done_for, None);
-        left
     }
 
     /// Puts requests that were not sent back at the front, in order. They were accepted once, so

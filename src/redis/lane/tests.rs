@@ -72,17 +72,17 @@ fn key(request: &Request) -> String {
         .to_owned()
 }
 
-fn take_with(lane: &Lane, waker: &Waker, most: usize) -> (Vec<Request>, Left) {
+fn take_with(lane: &Lane, waker: &Waker, most: usize) -> Vec<Request> {
     let mut taken = Vec::new();
     let cx = Context::from_waker(waker);
-    let left = lane.take(&cx, start(), |request| {
+    lane.take(&cx, start(), |request| {
         if taken.len() == most {
             return Some(request);
         }
         taken.push(request);
         None
     });
-    (taken, left)
+    taken
 }
 
 fn keys(requests: &[Request]) -> Vec<String> {
@@ -94,15 +94,13 @@ fn what_is_put_back_stands_in_front_in_its_order() {
     let lane = lane(Waiting::default(), WhenDown::Wait);
     lane.up();
     let _answers: Vec<_> = ["a", "b", "c", "d"].map(|key| submit(&lane, key)).into();
-    let (taken, left) = take_with(&lane, Waker::noop(), 2);
-    assert_eq!(
-        (keys(&taken), left),
-        (vec!["a".into(), "b".into()], Left::More)
-    );
+    let taken = take_with(&lane, Waker::noop(), 2);
+    assert_eq!(keys(&taken).join(""), "ab");
+    assert!(lane.has_waiting());
     assert!(lane.put_back(taken).is_empty());
-    let (taken, left) = take_with(&lane, Waker::noop(), 9);
+    let taken = take_with(&lane, Waker::noop(), 9);
     assert_eq!(keys(&taken).join(""), "abcd");
-    assert_eq!(left, Left::Nothing);
+    assert!(!lane.has_waiting());
     assert_eq!(lane.lock().weight, 0);
 }
 
@@ -150,7 +148,7 @@ fn finishing_sends_what_waits_only_if_the_link_is_up() {
     assert!(matches!(up.submit(late), Submitted::Gone(_)));
     up.down(None);
     assert!(error(&mut waits).is_none(), "its connection still drains");
-    let (taken, _) = take_with(&up, Waker::noop(), 9);
+    let taken = take_with(&up, Waker::noop(), 9);
     assert_eq!(keys(&taken), ["a"]);
     // Its connection is lost before it was sent.
     assert!(up.put_back(taken).is_empty());
@@ -186,7 +184,7 @@ fn the_overdue_and_the_abandoned_are_not_taken() {
     drop(lane.submit(overdue));
     drop(submit(&lane, "abandoned"));
     let _kept = submit(&lane, "kept");
-    let (taken, _) = take_with(&lane, Waker::noop(), 9);
+    let taken = take_with(&lane, Waker::noop(), 9);
     assert_eq!(keys(&taken), ["kept"]);
     let failed = error(&mut late).expect("answered");
     assert!(matches!(failed.kind(), ErrorKind::Deadline(_)), "{failed}");
@@ -230,8 +228,8 @@ fn the_consumer_is_woken_by_what_concerns_it() {
     assert_eq!(bell.rings(), 1, "a deadline it does not know");
     // A new consumer that had no room for all of it.
     let other = Arc::new(Bell::default());
-    let (_taken, left) = take_with(&lane, &Waker::from(Arc::clone(&other)), 1);
-    assert_eq!(left, Left::More);
+    let _taken = take_with(&lane, &Waker::from(Arc::clone(&other)), 1);
+    assert!(lane.has_waiting());
     lane.empty();
     let _first = submit(&lane, "d");
     assert_eq!((bell.rings(), other.rings()), (0, 1));
@@ -294,14 +292,14 @@ fn many_threads_and_one_consumer_lose_nothing_and_double_nothing() {
             let mut round = 0;
             loop {
                 let last = done.load(Ordering::SeqCst);
-                let (mut taken, left) = take_with(&lane, Waker::noop(), 7);
+                let mut taken = take_with(&lane, Waker::noop(), 7);
                 round += 1;
                 if round % 3 == 0 {
                     // A part of it was not sent.
                     let back = taken.split_off(taken.len() / 2);
                     assert!(lane.put_back(back).is_empty());
                 }
-                let empty = taken.is_empty() && left == Left::Nothing && round % 3 != 0;
+                let empty = taken.is_empty() && !lane.has_waiting() && round % 3 != 0;
                 seen.extend(taken);
                 if last && empty {
                     return seen;
@@ -364,7 +362,7 @@ fn the_circuit_is_asked_only_while_the_link_is_up_and_only_for_callers() {
         matches!(refused.kind(), ErrorKind::CircuitOpen(_)),
         "{refused}"
     );
-    let (taken, _) = take_with(&lane, Waker::noop(), 9);
+    let taken = take_with(&lane, Waker::noop(), 9);
     assert_eq!(keys(&taken).join(""), "acldef");
     // They are lost: their places are free for others.
     drop(taken);

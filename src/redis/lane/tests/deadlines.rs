@@ -87,7 +87,7 @@ fn what_was_taken_put_back_or_moved_away_changes_nothing_of_the_order() {
     }
     assert_eq!(lane.expire(now + second), Some(now + 2 * second));
     assert!(error(&mut answers[5]).is_some());
-    let (taken, _) = take_with(&lane, Waker::noop(), 3);
+    let taken = take_with(&lane, Waker::noop(), 3);
     assert_eq!(keys(&taken).join(""), "abc");
     assert_eq!(lane.expire(now + 2 * second), Some(now + 5 * second));
     assert!(lane.put_back(taken).is_empty());

@@ -47,7 +47,7 @@ fn callers_that_went_away_make_room_before_anybody_is_refused() {
         assert_eq!(waiting, counted);
         assert!(waiting <= 100 * weight);
         lane.up();
-        let (taken, _) = take_with(&lane, Waker::noop(), 1000);
+        let taken = take_with(&lane, Waker::noop(), 1000);
         let order = keys(&taken).join("");
         assert!(order.starts_with(&"a".repeat(60)), "{order}");
         assert!(answers.iter_mut().all(|answer| error(answer).is_none()));
