@@ -156,6 +156,16 @@ impl InFlight {
         });
     }
 
+    /// The bytes of [`InFlight::newest`] that the kernel has not taken.
+    pub(crate) fn rest_of_newest(&self) -> &[u8] {
+        let (Some(entry), Some(request)) = (self.entries.back(), self.newest()) else {
+            return &[];
+        };
+        let wire = request.wire();
+        let left = usize::try_from(entry.end - self.written).unwrap_or(usize::MAX);
+        &wire[wire.len().saturating_sub(left)..]
+    }
+
     /// What was pushed last, if it is a request.
     pub(crate) fn newest(&self) -> Option<&Request> {
         match &self.entries.back()?.expected {

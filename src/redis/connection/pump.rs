@@ -63,9 +63,8 @@ pub(crate) struct Pump {
     /// A wave ended before all replies were looked at.
     has_unanswered: bool,
     unwritten: BytesMut,
-    /// The newest request is too large for the write buffer, and written from where it is, behind that:
-    /// so much of it was.
-    large: Option<usize>,
+    /// The newest request is too large for the write buffer, and written from where it is, behind that.
+    large: bool,
     /// The stream may keep what it took for itself, as TLS does, until it is flushed.
     unflushed: bool,
     in_flight: InFlight,
@@ -102,7 +101,7 @@ impl Pump {
             blocks: Blocks::default(),
             has_unanswered: false,
             unwritten: BytesMut::new(),
-            large: None,
+            large: false,
             unflushed: false,
             in_flight: InFlight::default(),
             lane,
@@ -258,7 +257,7 @@ impl Pump {
             let bytes = unwritten.len() + asking + length;
             let writable = bytes <= config.buffers.write_bytes || unwritten.is_empty();
             let room = in_flight.has_room_for(request.weight(), &config.in_flight);
-            if large.is_some() || !writable || !room {
+            if *large || !writable || !room {
                 return Some(request);
             }
             request.begin_attempt(now, &config.retry);
@@ -268,7 +267,7 @@ impl Pump {
                 in_flight.push(Expected::Asking, ASKING.len());
             }
             if length > config.buffers.write_bytes {
-                *large = Some(0);
+                *large = true;
             } else {
                 unwritten.extend_from_slice(request.wire());
             }
@@ -379,6 +378,8 @@ mod flushing;
 mod large;
 #[cfg(test)]
 mod panics;
+#[cfg(test)]
+mod pieces;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -165,6 +165,16 @@ pub(crate) fn incr_wire(key: &str) -> Vec<u8> {
     cmd("INCR").arg(key).wire().to_vec()
 }
 
+pub(crate) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Waits so long that it never matters.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_secs(600), future).await;
+    waited.expect("it comes")
+}
+
 /// Lets everything run that can. In paused time this is exact: the clock moves on by this millisecond
 /// only when nobody has anything left to do.
 pub(crate) async fn settle() {

@@ -1,24 +1,11 @@
 //! Health checks: who is found to be gone, and who is alive.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::PING;
 use crate::exit::CauseKind;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, ms, say, soon};
 use crate::redis::value::Value;
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// So long that it never matters.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(600), future)
-        .await
-        .expect("it comes")
-}
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_peer_that_is_gone_is_found_by_three_pings() {

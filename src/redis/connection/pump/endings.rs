@@ -4,23 +4,16 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use crate::exit::CauseKind;
 use crate::redis::command::cmd;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle, soon};
 use crate::redis::error::{Error, ErrorKind, Outcome};
 use crate::redis::handoff::Reason;
 use crate::redis::request::Answer;
 use crate::redis::value::Value;
 
 const COMMAND: Duration = Duration::from_secs(5);
-
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(600), future)
-        .await
-        .expect("it comes")
-}
 
 async fn error(answer: oneshot::Receiver<Answer>) -> Error {
     soon(answer).await.expect("answered").expect_err("an error")

@@ -1,4 +1,5 @@
 //! Requests too large for the write buffer are written from where they are, whatever happens meanwhile.
+//! All time here is paused: a sleep moves the clock, and waits for nothing.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 use super::PING;
 use crate::endpoint::LinkName;
 use crate::redis::config::Buffers;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, ms, say, settle, soon};
 use crate::redis::error::{Outcome, Result};
 use crate::redis::request::Answer;
 use crate::redis::value::Value;
@@ -25,8 +26,7 @@ fn large() -> String {
 }
 
 async fn answer(answer: oneshot::Receiver<Answer>) -> Result<Value> {
-    let answer = timeout(Duration::from_secs(600), answer).await;
-    answer.expect("it comes").expect("answered")
+    soon(answer).await.expect("answered")
 }
 
 /// Reads half of what the large request is on the wire, and gives the rest.
@@ -58,11 +58,30 @@ async fn nothing_of_it_is_copied_and_nothing_is_taken_before_it_is_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_of_it_is_copied_because_the_time_of_another_has_passed() {
+    local(async {
+        let rig = rig();
+        let (mut peer, _running) = rig.connect(64);
+        let late = rig.send_with("a", ms(50), |_| {});
+        expect(&mut peer, &incr_wire("a")).await;
+        let answered = rig.send(large());
+        assert!(answer(late).await.is_err());
+        settle().await;
+        let held = rig.lane.gauges().read(LinkName::from("redis/a"), None, 0);
+        assert_eq!(held.write_buffer, 0, "{held:?}");
+        expect(&mut peer, &incr_wire(&large())).await;
+        say(&mut peer, b":1\r\n:2\r\n").await;
+        assert_eq!(answer(answered).await.expect("a value"), Value::Int(2));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_of_it_is_written_though_its_time_has_passed() {
     local(async {
         let rig = rig();
         let (mut peer, _running) = rig.connect(64);
-        let late = rig.send_with(large(), Duration::from_millis(50), |_| {});
+        let late = rig.send_with(large(), ms(50), |_| {});
         let rest = half(&mut peer).await;
         let error = answer(late).await.expect_err("its time has passed");
         assert_eq!(error.outcome(), Outcome::Unknown);

@@ -12,7 +12,7 @@ impl Pump {
     /// Takes out what is overdue: it is counted, then answered or given back.
     pub(super) fn expire(&mut self, cx: &Context<'_>, now: Instant) {
         let newest = self.in_flight.newest();
-        if self.large.is_some() && newest.is_some_and(|request| request.due <= now) {
+        if self.large && newest.is_some_and(|request| request.due <= now) {
             self.keep_large();
         }
         let mut expired = self.in_flight.expire(now);

@@ -9,24 +9,11 @@ use tokio::time::{Instant, timeout};
 use crate::exit::CauseKind;
 use crate::redis::command::cmd;
 use crate::redis::config::{Buffers, Health, InFlight};
-use crate::redis::connection::pump::Pump;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
+use crate::redis::connection::pump::{PING, Pump};
+use crate::redis::connection::rig::{Rig, expect, incr_wire, local, ms, say, settle, soon};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::News;
 use crate::redis::value::Value;
-
-const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// So long that it never matters.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(600), future)
-        .await
-        .expect("it comes")
-}
 
 #[tokio::test(start_paused = true)]
 async fn replies_split_at_any_byte_reach_their_requests() {

@@ -8,18 +8,15 @@ use tokio::io::AsyncWrite;
 
 use super::{KEEP_BUFFER, Pump};
 use crate::exit::{Cause, CauseKind};
-use crate::redis::connection::in_flight::InFlight;
 
 impl Pump {
     /// Writes what waits to be written. True: the kernel may take more.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
-        let bytes = match self.unwritten.is_empty() {
-            true => rest_of(self.large, &self.in_flight),
-            false => &self.unwritten,
+        let bytes = match (self.unwritten.is_empty(), self.large) {
+            (false, _) => &self.unwritten,
+            (true, true) => self.in_flight.rest_of_newest(),
+            (true, false) => return Ok(false),
         };
-        if bytes.is_empty() {
-            return Ok(false);
-        }
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => Err(CauseKind::Closed.into()),
@@ -39,19 +36,18 @@ impl Pump {
             if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
                 self.unwritten = BytesMut::new();
             }
-        } else if let Some(before) = &mut self.large {
-            *before += written;
-            if rest_of(self.large, &self.in_flight).is_empty() {
-                self.large = None;
-            }
+        } else {
+            self.large = !self.in_flight.rest_of_newest().is_empty();
         }
     }
 
     /// What is left of a large request goes into the write buffer: it may leave, or something else may
     /// have to be written behind it.
     pub(super) fn keep_large(&mut self) {
-        let rest = rest_of(self.large.take(), &self.in_flight);
-        self.unwritten.extend_from_slice(rest);
+        if std::mem::take(&mut self.large) {
+            self.unwritten
+                .extend_from_slice(self.in_flight.rest_of_newest());
+        }
     }
 
     /// Hands to the kernel what the stream keeps. Without room there, it wakes this when there is.
@@ -70,13 +66,5 @@ impl Pump {
     pub(super) fn farewell(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
         ended.map(|_| CauseKind::Requested.into())
-    }
-}
-
-/// What the kernel has not taken yet of a large request, of which it has so much.
-fn rest_of(large: Option<usize>, in_flight: &InFlight) -> &[u8] {
-    match (large, in_flight.newest()) {
-        (Some(written), Some(request)) => &request.wire()[written..],
-        _ => &[],
     }
 }
