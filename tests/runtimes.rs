@@ -12,21 +12,41 @@ mod support;
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use everlink::redis::{Client, Config, cmd};
 use support::background;
 use support::redis_server::{RedisServer, RedisServerOptions};
-use support::waiting::{SOON, Wait};
+use support::waiting::{Failure, SOON, Wait};
 use tokio::runtime::{Builder, Runtime};
 
 /// Far beyond what a test takes: a call that ends before has not ended by its deadline.
 const NEVER: Duration = Duration::from_secs(120);
 
 /// The tests count the threads of the process, so they run one after the other.
-fn turn() -> MutexGuard<'static, ()> {
+fn turn() -> Turn {
     static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Ends when the threads of the test's routers have.
+struct Turn(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let ended = aside(async {
+            let mut wait = Wait::up_to(SOON, "the end of the routers' threads");
+            while router_threads() > 0 {
+                wait.again(format!("{} left", router_threads())).await?;
+            }
+            Ok::<(), Failure>(())
+        });
+        // One that has failed has said so.
+        if !thread::panicking() {
+            ended.expect("the next test finds none");
+        }
+    }
 }
 
 /// Runs what a test does beside the runtime under test.

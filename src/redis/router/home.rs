@@ -1,12 +1,16 @@
-//! Where a router lives: on the caller's arbiter, or on a thread of its own.
+//! Where a router lives: on the caller's arbiter, or on a thread of its own; and until when.
 
+use std::pin::Pin;
+use std::task::{self, Poll};
 use std::thread;
 
+use actix::{ActorContext, ActorFuture, Context};
 use actix_rt::{Arbiter, System};
 use tokio::sync::oneshot;
 
 use crate::redis::error::{Error, Result};
 use crate::redis::router::client::Client;
+use crate::redis::router::router::{Router, Topology};
 
 /// Whether an arbiter runs on this thread. One that has ended leaves its handle behind, but takes
 /// nothing any more.
@@ -36,4 +40,26 @@ pub(crate) async fn run(open: impl FnOnce() -> Result<Client> + Send + 'static) 
         })
         .map_err(|error| Error::config(format!("no thread for the router: {error}")))?;
     opened.await.unwrap_or_else(|_| Err(Error::stopped()))
+}
+
+/// Stops a router once nobody holds its address: what it runs keeps it alive otherwise. One that is
+/// ending does so in its time.
+///
+/// It needs no timer: the last address to go wakes the actor, and with it all that it runs.
+pub(crate) struct UntilUnheld;
+
+impl<T: Topology> ActorFuture<Router<T>> for UntilUnheld {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        router: &mut Router<T>,
+        ctx: &mut Context<Router<T>>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if !ctx.connected() && router.ending.is_none() {
+            ctx.stop();
+        }
+        Poll::Pending
+    }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
+use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::oneshot;
 
@@ -20,6 +20,7 @@ use crate::redis::error::{Error, ErrorKind, Outcome, Result};
 use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
 use crate::redis::lane::Traffic;
 use crate::redis::router::breath::OwnTask;
+use crate::redis::router::home::UntilUnheld;
 use crate::redis::router::node::{LinkMaker, Node, NodeLink, Order};
 use crate::redis::router::put_off::PutOff;
 use crate::redis::router::questions::Learned;
@@ -31,7 +32,7 @@ use crate::redis::router::surroundings::Surroundings;
 use crate::redis::seat::Seat;
 use crate::registry::{Narrator, Registry};
 
-/// How often a router looks whether anybody still holds its address, and counts its traffic.
+/// How often a router counts its traffic.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A router is asked by many callers at once; actix's default of 16 would make them queue.
@@ -313,15 +314,11 @@ impl<T: Topology> Actor for Router<T> {
         let limbo = Arc::clone(self.core.shared.limbo());
         // Not in this context, where it would wait until the mailbox is empty.
         self.core.limbo_keeper = Some(OwnTask::start(limbo.keep()));
-        ctx.run_interval(HOUSEKEEPING, |router, ctx| {
+        ctx.spawn(UntilUnheld);
+        ctx.run_interval(HOUSEKEEPING, |router, _| {
             router.core.count_traffic(now());
             // A snapshot that nobody renews keeps what has left.
             router.core.known.get();
-            // Timers keep an actor alive that nobody can reach any more. One that ends does so in
-            // its time.
-            if !ctx.connected() && router.ending.is_none() {
-                ctx.stop();
-            }
         });
         self.with(|topology, core| {
             topology.publish(core);

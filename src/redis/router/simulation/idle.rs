@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::LocalSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::callers::Doors;
 use super::world::{Mood, World};
@@ -78,6 +78,21 @@ fn an_idle_router_looks_at_none_of_its_links() {
         assert!(after_a_call - before < 20, "{}", after_a_call - before);
         sleep(HOUR).await;
         assert_eq!(looks(), after_a_call);
+    });
+}
+
+#[test]
+fn a_router_ends_at_the_instant_its_last_handle_is_dropped() {
+    in_virtual_time(async {
+        let world = World::new(1);
+        let doors = ready(&world, quiet()).await;
+        let mut ended = doors.shared.ended();
+        // Between two of its looks, whatever it looks at.
+        sleep(ms(1337)).await;
+        let before = Instant::now();
+        drop(doors);
+        drop(ended.wait_for(|ended| *ended).await);
+        assert_eq!(before.elapsed(), Duration::ZERO);
     });
 }
 
