@@ -292,12 +292,12 @@ struct Caller<P> {
 impl<P: Peer> Caller<P> {
     /// How many calls it made while it was measured.
     async fn work(mut self) -> Result<u64> {
-        let value = self.call.value();
+        let payload = self.call.payload();
         let (mut made, mut measured) = (0u64, 0);
         while !self.over.load(Ordering::Relaxed) {
             let measuring = self.measuring.load(Ordering::Relaxed);
             let began = made.is_multiple_of(self.timed).then(Instant::now);
-            let size = self.peer.call(self.call, &self.key, &value).await?;
+            let size = self.peer.call(self.call, &self.key, &payload).await?;
             made += 1;
             if let Some(expected) = self.call.expected()
                 && size != expected

@@ -1,5 +1,6 @@
 //! What is asked of a client: [`Workload`].
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
@@ -32,6 +33,12 @@ pub(crate) const KEYS: usize = 1_024;
 /// How many large values there are.
 pub(crate) const LARGE_KEYS: usize = 16;
 
+/// A value to write. Each client takes the form that it has to copy least.
+pub(crate) struct Payload {
+    pub(crate) text: String,
+    pub(crate) bytes: Bytes,
+}
+
 impl Call {
     /// The key that a task works on.
     pub(crate) fn key(self, task: usize) -> String {
@@ -44,6 +51,13 @@ impl Call {
             Self::Pipeline(_) => format!("value:64:{}", task % KEYS),
             Self::Range(elements) => format!("list:{elements}"),
         }
+    }
+
+    /// What is written, in each of its forms.
+    pub(crate) fn payload(self) -> Payload {
+        let text = self.value();
+        let bytes = Bytes::from(text.clone());
+        Payload { text, bytes }
     }
 
     /// What is written.

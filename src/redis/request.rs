@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use tokio::sync::oneshot;
 
 use crate::endpoint::Endpoint;
@@ -170,10 +171,22 @@ impl Request {
         own.map_or(configured, |policy| policy)
     }
 
-    /// The encoded command.
+    /// How many bytes it has on the wire.
     #[inline]
-    pub(crate) fn wire(&self) -> &[u8] {
-        self.command.as_ref().map_or(&[], Command::wire)
+    pub(crate) fn wire_len(&self) -> usize {
+        self.command.as_ref().map_or(0, Command::wire_len)
+    }
+
+    /// Those bytes, where they lie.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.command.iter().flat_map(Command::pieces)
+    }
+
+    #[inline]
+    pub(crate) fn write_to(&self, out: &mut BytesMut) {
+        if let Some(command) = &self.command {
+            command.write_to(out);
+        }
     }
 
     /// It is written now: until when must it be answered?

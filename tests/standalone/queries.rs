@@ -216,6 +216,37 @@ async fn large_values_go_both_ways_unchanged() -> TestResult {
 }
 
 #[actix::test]
+async fn values_that_are_not_copied_arrive_in_their_places() -> TestResult {
+    let server = server().await;
+    let application = Application::ready(serving(&server)).await?;
+    let client = &application.client;
+    // From a few bytes, which are copied, to what no socket takes at once; of each another byte.
+    let sizes = [10, 4_096, 5_000, 60_000, 70_000, 3_000_000];
+    let values: Vec<Bytes> = (0..60_u8)
+        .map(|n| Bytes::from(vec![n; sizes[usize::from(n) % sizes.len()]]))
+        .collect();
+    let keys: Vec<String> = (0..values.len()).map(|n| format!("k{n}")).collect();
+    let pairs: Vec<_> = keys.iter().zip(&values).collect();
+    let (one, all) = pairs.split_at(20);
+    // Of one command more pieces than are written at once; and one for each.
+    client.query::<()>(cmd("MSET").arg(all)).await?;
+    let sets = one
+        .iter()
+        .map(|pair| client.query::<()>(cmd("SET").arg(pair)));
+    join_all(sets)
+        .await
+        .into_iter()
+        .collect::<Result<(), _>>()?;
+    let read: Vec<Bytes> = client.query(cmd("MGET").arg(&keys)).await?;
+    assert!(read == values);
+    // Where an argument that is held is the key.
+    let long = Bytes::from(vec![b'k'; 5_000]);
+    client.query::<()>(cmd("SET").arg((&long, 1))).await?;
+    assert_eq!(client.query::<i64>(cmd("INCR").arg(&long[..])).await?, 2);
+    Ok(())
+}
+
+#[actix::test]
 async fn writes_and_replies_larger_than_the_sockets_buffers_do_not_block_each_other() -> TestResult
 {
     let server = server().await;

@@ -7,7 +7,7 @@ use super::{Peer, Target};
 use crate::clients::everlink::{open, ready};
 use crate::failure;
 use crate::support::waiting::Result;
-use crate::workload::Call;
+use crate::workload::{Call, Payload};
 
 /// `Client::call`.
 #[derive(Clone)]
@@ -27,9 +27,9 @@ impl ThroughClient {
     }
 }
 
-fn command(call: Call, key: &str, value: &str) -> Command {
+fn command(call: Call, key: &str, payload: &Payload) -> Command {
     match call {
-        Call::Set(_) => cmd("SET").arg(key).arg(value),
+        Call::Set(_) => cmd("SET").arg(key).arg(&payload.bytes),
         Call::Incr => cmd("INCR").arg(key),
         Call::Range(_) => cmd("LRANGE").arg(key).arg(0).arg(-1),
         Call::Get(_) | Call::Pipeline(_) => cmd("GET").arg(key),
@@ -61,12 +61,12 @@ impl Peer for ThroughClient {
         open(target).await.map(Self)
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
         if let Some(pipeline) = pipeline(call, key) {
             let replies = self.0.pipeline(pipeline).await;
             return values(replies);
         }
-        let command = command(call, key, value);
+        let command = command(call, key, payload);
         match call {
             Call::Get(_) | Call::Pipeline(_) => {
                 let value: Bytes = self.0.query(command).await.map_err(failure)?;
@@ -93,7 +93,7 @@ impl Peer for ThroughRouter {
         Ok(Self(open(target).await?.router().clone()))
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
         if let Some(pipeline) = pipeline(call, key) {
             let replies = match &self.0 {
                 AnyRouter::Standalone(router) => router.send(pipeline).await,
@@ -103,7 +103,7 @@ impl Peer for ThroughRouter {
             let replies = replies.map_err(failure)?;
             return values(replies);
         }
-        let command = command(call, key, value);
+        let command = command(call, key, payload);
         let answer = match &self.0 {
             AnyRouter::Standalone(router) => router.send(command).await,
             AnyRouter::Cluster(router) => router.send(command).await,

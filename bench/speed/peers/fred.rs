@@ -8,7 +8,7 @@ use super::{Peer, Target};
 use crate::clients::fred::open;
 use crate::failure;
 use crate::support::waiting::Result;
-use crate::workload::Call;
+use crate::workload::{Call, Payload};
 
 #[derive(Clone)]
 pub(crate) struct Fred(Client);
@@ -18,14 +18,16 @@ impl Peer for Fred {
         open(target).await.map(Self)
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
         match call {
             Call::Get(_) => {
                 let value: bytes::Bytes = self.0.get(key).await.map_err(failure)?;
                 Ok(value.len())
             }
             Call::Set(_) => {
-                let set = self.0.set::<Value, _, _>(key, value, None, None, false);
+                let set = self
+                    .0
+                    .set::<Value, _, _>(key, payload.bytes.clone(), None, None, false);
                 set.await.map_err(failure)?;
                 Ok(0)
             }

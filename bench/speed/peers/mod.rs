@@ -19,7 +19,7 @@ pub(crate) use rustis::Rustis;
 pub(crate) use crate::clients::Target;
 use crate::stage::Threads;
 use crate::support::waiting::Result;
-use crate::workload::{Call, Workload};
+use crate::workload::{Call, Payload, Workload};
 
 /// A client as its users use it: cloned for each task.
 pub(crate) trait Peer: Clone + Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub(crate) trait Peer: Clone + Send + Sync + 'static {
         &mut self,
         call: Call,
         key: &str,
-        value: &str,
+        payload: &Payload,
     ) -> impl Future<Output = Result<usize>> + Send;
 }
 

@@ -7,7 +7,7 @@ use super::{Peer, Target};
 use crate::clients::redis_rs as clients;
 use crate::failure;
 use crate::support::waiting::Result;
-use crate::workload::Call;
+use crate::workload::{Call, Payload};
 
 #[derive(Clone)]
 pub(crate) struct Multiplexed(MultiplexedConnection);
@@ -22,7 +22,7 @@ async fn ask(
     connection: &mut impl ConnectionLike,
     call: Call,
     key: &str,
-    value: &str,
+    payload: &Payload,
 ) -> Result<usize> {
     match call {
         Call::Get(_) => {
@@ -32,7 +32,7 @@ async fn ask(
         }
         Call::Set(_) => {
             let mut set = redis::cmd("SET");
-            let set = set.arg(key).arg(value).exec_async(connection);
+            let set = set.arg(key).arg(&payload.text).exec_async(connection);
             set.await.map_err(failure)?;
             Ok(0)
         }
@@ -63,8 +63,8 @@ impl Peer for Multiplexed {
         clients::multiplexed(target).await.map(Self)
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
-        ask(&mut self.0, call, key, value).await
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
+        ask(&mut self.0, call, key, payload).await
     }
 }
 
@@ -73,8 +73,8 @@ impl Peer for Manager {
         clients::manager(target).await.map(Self)
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
-        ask(&mut self.0, call, key, value).await
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
+        ask(&mut self.0, call, key, payload).await
     }
 }
 
@@ -83,7 +83,7 @@ impl Peer for Cluster {
         clients::cluster(target).await.map(Self)
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
-        ask(&mut self.0, call, key, value).await
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
+        ask(&mut self.0, call, key, payload).await
     }
 }

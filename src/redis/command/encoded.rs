@@ -1,7 +1,11 @@
 //! The arguments of a command as bytes, encoded while they are added: [`Encoded`], [`Args`].
 
+use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
 
 use crate::redis::command::arg::Decimal;
 
@@ -18,11 +22,20 @@ const SHORT_START: usize = HEADER - 4;
 /// What a new buffer takes: a short command with its key and a small value fit.
 pub(super) const CAPACITY: usize = 120;
 
+/// [`Bytes`] from this length on are not copied. Below it a copy costs less than what it takes to keep
+/// them, and to write them in a piece of their own.
+const HOLD: usize = 4096;
+
+/// Nothing of `buf`.
+const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
+
 /// A RESP array of bulk strings, the command's name first.
 #[derive(Clone)]
 pub(super) struct Encoded {
-    /// [`HEADER`] bytes, then the arguments.
+    /// [`HEADER`] bytes, then the arguments; of those that are held, all but themselves.
     buf: Vec<u8>,
+    /// In their order.
+    held: Vec<Held>,
     /// Where in the header the first line starts.
     start: usize,
     count: usize,
@@ -31,12 +44,21 @@ pub(super) struct Encoded {
     first: [Range<usize>; 2],
 }
 
+/// An argument that was not copied.
+#[derive(Clone)]
+struct Held {
+    /// Where in `buf` it belongs.
+    at: usize,
+    bytes: Bytes,
+}
+
 impl Encoded {
     pub(super) fn new() -> Self {
         let mut buf = Vec::with_capacity(CAPACITY);
         buf.extend_from_slice(SHORT_HEADER);
         Self {
             buf,
+            held: Vec::new(),
             start: SHORT_START,
             count: 0,
             first: [HEADER..HEADER, HEADER..HEADER],
@@ -47,6 +69,9 @@ impl Encoded {
     #[inline]
     pub(super) fn clear(&mut self) {
         self.buf.truncate(HEADER);
+        if !self.held.is_empty() {
+            self.held = Vec::new();
+        }
         if self.start != SHORT_START {
             self.buf.copy_from_slice(SHORT_HEADER);
             self.start = SHORT_START;
@@ -63,22 +88,58 @@ impl Encoded {
         self.count
     }
 
-    /// What goes over the wire, once there is a header.
+    /// How many bytes go over the wire, once there is a header.
     #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.buf[self.start..]
+    pub(super) fn wire_len(&self) -> usize {
+        let held: usize = self.held.iter().map(|held| held.bytes.len()).sum();
+        self.buf.len() - self.start + held
+    }
+
+    /// Those bytes.
+    #[inline]
+    pub(super) fn wire(&self) -> Cow<'_, [u8]> {
+        if self.held.is_empty() {
+            return Cow::Borrowed(&self.buf[self.start..]);
+        }
+        Cow::Owned(self.pieces().collect::<Vec<_>>().concat())
+    }
+
+    /// The same where they lie: in one piece, unless something is held.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let places = || self.held.iter().map(|held| held.at);
+        let starts = iter::once(self.start).chain(places());
+        let ends = places().chain([self.buf.len()]);
+        let held = self.held.iter().map(|held| &held.bytes[..]);
+        let own = starts.zip(ends).map(|(start, end)| &self.buf[start..end]);
+        own.zip(held.chain([&[][..]]))
+            .flat_map(|(own, held)| [own, held])
+            .filter(|piece| !piece.is_empty())
+    }
+
+    #[inline]
+    pub(super) fn write_to(&self, out: &mut BytesMut) {
+        if self.held.is_empty() {
+            out.extend_from_slice(&self.buf[self.start..]);
+            return;
+        }
+        self.pieces().for_each(|piece| out.extend_from_slice(piece));
     }
 
     pub(super) fn args(&self) -> Args<'_> {
         Args {
-            rest: &self.buf[HEADER..],
+            buf: &self.buf,
+            at: HEADER,
+            held: &self.held,
         }
     }
 
     #[inline]
     pub(super) fn arg_at(&self, index: usize) -> Option<&[u8]> {
         match self.first.get(index) {
-            Some(range) if index < self.count => self.buf.get(range.clone()),
+            Some(range) if index < self.count => {
+                let copied = self.buf.get(range.clone());
+                copied.or_else(|| self.args().nth(index))
+            }
             Some(_) => None,
             None => self.args().nth(index),
         }
@@ -86,22 +147,44 @@ impl Encoded {
 
     /// Appends one argument; the header is not true until it is written again.
     pub(super) fn push(&mut self, arg: &[u8]) {
+        self.append(arg.len(), arg);
+    }
+
+    /// As [`Encoded::push`]; a long one is not copied.
+    pub(super) fn push_bytes(&mut self, arg: &Bytes) {
+        if arg.len() < HOLD {
+            return self.push(arg);
+        }
+        let index = self.count;
+        self.append(arg.len(), &[]);
+        if let Some(range) = self.first.get_mut(index) {
+            *range = NOWHERE;
+        }
+        self.held.push(Held {
+            at: self.buf.len() - b"\r\n".len(),
+            bytes: arg.clone(),
+        });
+    }
+
+    /// Appends an argument of this length, and of its bytes those that are copied.
+    #[inline]
+    fn append(&mut self, length: usize, copied: &[u8]) {
         const LONGEST: usize = "$18446744073709551615\r\n".len();
-        self.buf.reserve(LONGEST + arg.len() + 2);
-        if arg.len() < 10 {
+        self.buf.reserve(LONGEST + copied.len() + 2);
+        if length < 10 {
             // Keys and values are often short, names nearly always: one store.
-            let head = [b'$', b'0' + arg.len() as u8, b'\r', b'\n'];
+            let head = [b'$', b'0' + length as u8, b'\r', b'\n'];
             self.buf.extend_from_slice(&head);
         } else {
             let mut head = [0; LONGEST];
             let end = LONGEST - 2;
             head[end..].copy_from_slice(b"\r\n");
-            let start = Decimal::write(arg.len() as u128, &mut head[..end]) - 1;
+            let start = Decimal::write(length as u128, &mut head[..end]) - 1;
             head[start] = b'$';
             self.buf.extend_from_slice(&head[start..]);
         }
         let begin = self.buf.len();
-        self.buf.extend_from_slice(arg);
+        self.buf.extend_from_slice(copied);
         if let Some(range) = self.first.get_mut(self.count) {
             *range = begin..self.buf.len();
         }
@@ -125,8 +208,11 @@ impl Encoded {
 /// The arguments of a [`Command`](crate::redis::Command), the name first.
 #[derive(Clone)]
 pub struct Args<'a> {
-    /// The encoded arguments that are left.
-    rest: &'a [u8],
+    buf: &'a [u8],
+    /// Where in it the arguments that are left start.
+    at: usize,
+    /// Those of them that are not in it.
+    held: &'a [Held],
 }
 
 impl<'a> Iterator for Args<'a> {
@@ -135,9 +221,9 @@ impl<'a> Iterator for Args<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         // What is read here was written by `Encoded::push`: `$<length>\r\n<bytes>\r\n`.
         let mut length = 0;
-        let mut at = 1;
+        let mut at = self.at + 1;
         loop {
-            let byte = *self.rest.get(at)?;
+            let byte = *self.buf.get(at)?;
             at += 1;
             if byte == b'\r' {
                 break;
@@ -145,8 +231,15 @@ impl<'a> Iterator for Args<'a> {
             length = length * 10 + usize::from(byte - b'0');
         }
         let start = at + 1;
-        let arg = self.rest.get(start..start + length)?;
-        self.rest = self.rest.get(start + length + 2..)?;
+        if let Some((next, held)) = self.held.split_first()
+            && next.at == start
+        {
+            self.held = held;
+            self.at = start + 2;
+            return Some(&next.bytes);
+        }
+        let arg = self.buf.get(start..start + length)?;
+        self.at = start + length + 2;
         Some(arg)
     }
 }
@@ -154,5 +247,88 @@ impl<'a> Iterator for Args<'a> {
 impl fmt::Debug for Args<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Args({} left)", self.clone().count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::redis::command::cmd;
+
+    /// By the protocol.
+    fn encode(args: &[Bytes]) -> Vec<u8> {
+        let mut wire = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            wire.extend(format!("${}\r\n", arg.len()).bytes());
+            wire.extend(arg);
+            wire.extend(b"\r\n");
+        }
+        wire
+    }
+
+    /// Some are long enough to be held.
+    fn arg() -> impl Strategy<Value = Bytes> {
+        let long = (HOLD - 2..HOLD + 3, any::<u8>()).prop_map(|(length, byte)| vec![byte; length]);
+        prop_oneof![4 => vec(any::<u8>(), 0..1200), 1 => long].prop_map(Bytes::from)
+    }
+
+    proptest! {
+        #[test]
+        fn encodes_as_the_protocol_says(name in "[A-Za-z]{1,12}", args in vec((arg(), any::<bool>()), 0..15)) {
+            let command = args.iter().fold(cmd(&name), |command, (arg, as_bytes)| {
+                if *as_bytes { command.arg(arg) } else { command.arg(&arg[..]) }
+            });
+            let mut all = vec![Bytes::from(name)];
+            all.extend(args.into_iter().map(|(arg, _)| arg));
+            let expected = encode(&all);
+            prop_assert_eq!(command.arg_count(), all.len());
+            prop_assert!(command.args().eq(all.iter().map(|arg| &arg[..])));
+            for (index, arg) in all.iter().enumerate() {
+                prop_assert_eq!(command.arg_at(index), Some(&arg[..]));
+            }
+            prop_assert_eq!(command.arg_at(all.len()), None);
+            prop_assert_eq!(&*command.wire(), &expected);
+            prop_assert_eq!(command.wire_len(), expected.len());
+            prop_assert_eq!(&command.pieces().collect::<Vec<_>>().concat(), &expected);
+            let mut written = BytesMut::new();
+            command.write_to(&mut written);
+            prop_assert_eq!(&written, &expected);
+        }
+
+        #[test]
+        fn counts_arguments_of_any_number(count in 0usize..2000) {
+            let command = cmd("DEL").arg(vec!["k"; count]);
+            prop_assert_eq!(command.arg_count(), count + 1);
+            let head = format!("*{}\r\n$3\r\nDEL\r\n", count + 1);
+            prop_assert!(command.wire().starts_with(head.as_bytes()));
+            prop_assert_eq!(command.arg_at(count + 1), None);
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_not_copied_if_it_can_be_held() {
+        for (length, held) in [(HOLD - 1, false), (HOLD, true)] {
+            let value = Bytes::from(vec![b'v'; length]);
+            let set = cmd("SET").arg("k").arg(&value);
+            let given = set.arg_at(2).expect("two arguments");
+            assert_eq!(given.as_ptr() == value.as_ptr(), held, "{length} bytes");
+            assert_eq!(set.pieces().count(), if held { 3 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_by_a_command_that_is_done() {
+        std::thread::spawn(|| {
+            let value = Bytes::from(vec![b'v'; HOLD]);
+            cmd("SET").arg("k").arg(&value).recycle();
+            assert!(value.is_unique());
+            let next = cmd("GET").arg("k");
+            assert_eq!(*next.wire(), *b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n");
+        })
+        .join()
+        .expect("a thread of its own, with no spares");
     }
 }

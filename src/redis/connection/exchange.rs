@@ -37,7 +37,7 @@ impl Exchange {
         let wanted = commands.len();
         let mut wire = Vec::new();
         for command in commands {
-            wire.extend_from_slice(command.wire());
+            wire.extend_from_slice(&command.wire());
         }
         let written = match self.stream.write_all(&wire).await {
             Ok(()) => self.stream.flush().await,

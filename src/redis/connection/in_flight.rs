@@ -156,14 +156,22 @@ impl InFlight {
         });
     }
 
-    /// The bytes of [`InFlight::newest`] that the kernel has not taken.
-    pub(crate) fn rest_of_newest(&self) -> &[u8] {
-        let (Some(entry), Some(request)) = (self.entries.back(), self.newest()) else {
-            return &[];
-        };
-        let wire = request.wire();
-        let left = usize::try_from(entry.end - self.written).unwrap_or(usize::MAX);
-        &wire[wire.len().saturating_sub(left)..]
+    /// The bytes of [`InFlight::newest`] that the kernel has not taken, where they lie.
+    pub(crate) fn rest_of_newest(&self) -> impl Iterator<Item = &[u8]> {
+        let left = self
+            .entries
+            .back()
+            .map_or(0, |newest| newest.end - self.written);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let newest = self.newest();
+        let mut taken = newest.map_or(0, |request| request.wire_len().saturating_sub(left));
+        let pieces = newest.into_iter().flat_map(Request::pieces);
+        let rest = pieces.map(move |piece| {
+            let (gone, rest) = piece.split_at(taken.min(piece.len()));
+            taken -= gone.len();
+            rest
+        });
+        rest.filter(|rest| !rest.is_empty())
     }
 
     /// What was pushed last, if it is a request.

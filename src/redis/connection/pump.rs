@@ -253,7 +253,7 @@ impl Pump {
         } = self;
         lane.take(cx, now, |mut request| {
             let asking = if request.asking { ASKING.len() } else { 0 };
-            let length = request.wire().len();
+            let length = request.wire_len();
             let bytes = unwritten.len() + asking + length;
             let writable = bytes <= config.buffers.write_bytes || unwritten.is_empty();
             let room = in_flight.has_room_for(request.weight(), &config.in_flight);
@@ -269,7 +269,7 @@ impl Pump {
             if length > config.buffers.write_bytes {
                 *large = true;
             } else {
-                unwritten.extend_from_slice(request.wire());
+                request.write_to(unwritten);
             }
             in_flight.push(Expected::Request(request), length);
             None

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
-use crate::redis::command::cmd;
+use crate::redis::command::{Command, cmd};
 use crate::redis::config::Config;
 use crate::redis::connection::ending::Ending;
 use crate::redis::connection::exchange::Exchange;
@@ -153,8 +153,11 @@ impl Rig {
 
 /// `INCR <key>`, and where its answer comes.
 pub(crate) fn incr(key: &str, timeout: Duration) -> (Request, oneshot::Receiver<Answer>) {
+    request(cmd("INCR").arg(key), timeout)
+}
+
+pub(crate) fn request(command: Command, timeout: Duration) -> (Request, oneshot::Receiver<Answer>) {
     let (sender, answer) = oneshot::channel();
-    let command = cmd("INCR").arg(key);
     let deadline = tokio::time::Instant::now().into_std() + timeout;
     let request = Request::new(command, deadline, timeout, Responder::One(sender));
     (request, answer)

@@ -64,7 +64,10 @@ fn error(answer: &mut oneshot::Receiver<Answer>) -> Option<Error> {
 
 /// The key, which is the end of the wire.
 fn key(request: &Request) -> String {
-    let wire = String::from_utf8_lossy(request.wire()).into_owned();
+    let wire = request
+        .pieces()
+        .map(String::from_utf8_lossy)
+        .collect::<String>();
     wire.trim_end()
         .rsplit("\r\n")
         .next()

@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0usize..40, 0u64..100, any::<bool>())
             .prop_map(|(size, deadline, before)| Step::Push { size, deadline, before }),
         1 => Just(Step::Asking),
-        4 => (0u64..80).prop_map(Step::Wrote),
+        4 => prop_oneof![0u64..80, 4_000u64..10_000].prop_map(Step::Wrote),
         4 => Just(Step::Pop),
         1 => Just(Step::Refuse),
         1 => (0u64..100).prop_map(Step::Expire),
@@ -48,7 +48,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Requests are told apart by their timeout, which nothing here looks at.
 fn request(id: u64, size: usize, deadline: Instant) -> Request {
-    let command = cmd("SET").arg("x".repeat(size));
+    // Each third of them has a value that is written from where it is.
+    let value = bytes::Bytes::from(vec![b'y'; if size.is_multiple_of(3) { 5_000 } else { 0 }]);
+    let command = cmd("SET").arg("x".repeat(size)).arg(value);
     let timeout = Duration::from_secs(id);
     Request::new(command, deadline, timeout, Responder::Nobody)
 }
@@ -66,6 +68,7 @@ proptest! {
         let mut model: VecDeque<Known> = VecDeque::new();
         let (mut appended, mut written, mut ids) = (0, 0, 0);
         let mut weights = std::collections::HashMap::new();
+        let mut wires = std::collections::HashMap::new();
         for step in steps {
             match step {
                 Step::Push { size, deadline, before } => {
@@ -73,7 +76,8 @@ proptest! {
                     let mut request = request(ids, size, at(deadline));
                     request.perhaps_sent = before;
                     weights.insert(ids, request.weight());
-                    let length = request.wire().len();
+                    let length = request.wire_len();
+                    wires.insert(ids, request.pieces().collect::<Vec<_>>().concat());
                     real.push(Expected::Request(request), length);
                     let (start, end) = (appended, appended + length as u64);
                     appended = end;
@@ -148,6 +152,14 @@ proptest! {
                     model.clear();
                     (appended, written) = (0, 0);
                 }
+            }
+            let rest = real.rest_of_newest().collect::<Vec<_>>().concat();
+            match model.back() {
+                Some(Known { id: Some(id), start, end, .. }) => {
+                    let taken = usize::try_from(written.clamp(*start, *end) - start).expect("small");
+                    prop_assert_eq!(&rest, &wires[id][taken..]);
+                }
+                _ => prop_assert!(rest.is_empty()),
             }
             prop_assert_eq!(real.len(), model.len());
             prop_assert_eq!(real.is_empty(), model.is_empty());

@@ -215,7 +215,7 @@ async fn an_asking_request_that_is_put_back_asks_again() {
         drop(peer);
         soon(running.end).await.expect("no panic");
         let (mut peer, _running) = rig.connect(1024);
-        expect(&mut peer, cmd("ASKING").wire()).await;
+        expect(&mut peer, &cmd("ASKING").wire()).await;
         expect(&mut peer, &incr_wire("k")).await;
         say(&mut peer, b"+OK\r\n-ASK 1 localhost:2\r\n").await;
         settle().await;

@@ -1,16 +1,26 @@
 //! Requests too large for the write buffer are written from where they are, whatever happens meanwhile.
 //! All time here is paused: a sleep moves the clock, and waits for nothing.
 
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, DuplexStream};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::PING;
 use crate::endpoint::LinkName;
+use crate::redis::command::cmd;
 use crate::redis::config::Buffers;
-use crate::redis::connection::rig::{Rig, expect, incr_wire, local, ms, say, settle, soon};
+use crate::redis::connection::exchange::Exchange;
+use crate::redis::connection::rig::{
+    Rig, expect, incr_wire, local, ms, request, say, settle, soon,
+};
 use crate::redis::error::{Outcome, Result};
 use crate::redis::request::Answer;
 use crate::redis::value::Value;
@@ -115,4 +125,87 @@ async fn a_health_check_is_written_behind_it() {
         assert!(read.is_err(), "{read:?}");
     })
     .await;
+}
+
+/// A peer that says nothing, and takes so many bytes at a time, from however many pieces.
+struct Taking {
+    at_once: usize,
+    taken: Rc<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl AsyncRead for Taking {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Taking {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = pieces.iter().flat_map(|piece| piece.iter().copied());
+        let taken: Vec<u8> = bytes.take(self.at_once).collect();
+        let written = taken.len();
+        self.taken.borrow_mut().push(taken);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_that_were_not_copied_leave_with_what_stands_around_them() {
+    for at_once in [1, 3, 1_000, usize::MAX] {
+        local(async {
+            let rig = rig();
+            let values = ["v", "w"].map(|value| Bytes::from(value.repeat(5_000)));
+            let set = cmd("MSET").arg(("a", &values[0], "b", &values[1]));
+            let mut wire = incr_wire("first");
+            wire.extend_from_slice(&set.wire());
+            wire.extend(incr_wire("last"));
+            let answers = [
+                rig.send("first"),
+                {
+                    let (request, answer) = request(set, ms(600_000));
+                    drop(rig.lane.submit(request));
+                    answer
+                },
+                rig.send("last"),
+            ];
+            let taken = Rc::<RefCell<Vec<Vec<u8>>>>::default();
+            let stream = Taking {
+                at_once,
+                taken: Rc::clone(&taken),
+            };
+            let _running = rig.run(Exchange::new(Box::new(stream), rig.config.limits));
+            settle().await;
+            let taken = taken.borrow();
+            assert!(taken.concat() == wire, "{at_once} at once");
+            if at_once == usize::MAX {
+                assert_eq!(taken.len(), 3, "one call for each, in its turn");
+            }
+            drop(answers);
+        })
+        .await;
+    }
 }

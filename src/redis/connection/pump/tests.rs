@@ -246,7 +246,7 @@ async fn asking_goes_before_its_request_and_its_reply_to_nobody() {
         let (mut peer, _running) = rig.connect(1024);
         let asked = rig.send_with("a", ms(5000), |request| request.asking = true);
         let plain = rig.send("b");
-        expect(&mut peer, cmd("ASKING").wire()).await;
+        expect(&mut peer, &cmd("ASKING").wire()).await;
         expect(&mut peer, &incr_wire("a")).await;
         expect(&mut peer, &incr_wire("b")).await;
         say(&mut peer, b"+OK\r\n:1\r\n:2\r\n").await;

@@ -1,5 +1,7 @@
 //! The way out: from the write buffer into the stream, and out of the stream.
 
+use std::io::IoSlice;
+use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,15 +11,30 @@ use tokio::io::AsyncWrite;
 use super::{KEEP_BUFFER, Pump};
 use crate::exit::{Cause, CauseKind};
 
+/// Of a large request so many pieces are written at once: its value and what stands around it, of
+/// some values.
+const PIECES: usize = 16;
+
 impl Pump {
     /// Writes what waits to be written. True: the kernel may take more.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
-        let bytes = match (self.unwritten.is_empty(), self.large) {
-            (false, _) => &self.unwritten,
-            (true, true) => self.in_flight.rest_of_newest(),
+        let stream = Pin::new(&mut self.stream);
+        let written = match (self.unwritten.is_empty(), self.large) {
+            (_, true) => {
+                let mut pieces = [IoSlice::new(&[]); PIECES];
+                let rest = self.in_flight.rest_of_newest();
+                let all = iter::once(&self.unwritten[..]).chain(rest);
+                let (mut count, all) = (0, all.filter(|piece| !piece.is_empty()));
+                for (slot, piece) in pieces.iter_mut().zip(all) {
+                    *slot = IoSlice::new(piece);
+                    count += 1;
+                }
+                stream.poll_write_vectored(cx, &pieces[..count])
+            }
+            (false, false) => stream.poll_write(cx, &self.unwritten),
             (true, false) => return Ok(false),
         };
-        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+        match written {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => Err(CauseKind::Closed.into()),
             Poll::Ready(Ok(written)) => {
@@ -31,22 +48,20 @@ impl Pump {
     fn wrote(&mut self, written: usize) {
         self.in_flight.wrote(written);
         self.unflushed = true;
-        if !self.unwritten.is_empty() {
-            self.unwritten.advance(written);
-            if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
-                self.unwritten = BytesMut::new();
-            }
-        } else {
-            self.large = !self.in_flight.rest_of_newest().is_empty();
+        self.unwritten.advance(written.min(self.unwritten.len()));
+        if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
+            self.unwritten = BytesMut::new();
         }
+        self.large = self.large && self.in_flight.rest_of_newest().next().is_some();
     }
 
     /// What is left of a large request goes into the write buffer: it may leave, or something else may
     /// have to be written behind it.
     pub(super) fn keep_large(&mut self) {
         if std::mem::take(&mut self.large) {
-            self.unwritten
-                .extend_from_slice(self.in_flight.rest_of_newest());
+            for piece in self.in_flight.rest_of_newest() {
+                self.unwritten.extend_from_slice(piece);
+            }
         }
     }
 
