@@ -177,9 +177,10 @@ impl Request {
         self.command.as_ref().map_or(0, Command::wire_len)
     }
 
-    /// Those bytes, where they lie.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.command.iter().flat_map(Command::pieces)
+    /// Those from this one on, where they lie.
+    pub(crate) fn pieces(&self, from: usize) -> impl Iterator<Item = &[u8]> {
+        let command = self.command.iter();
+        command.flat_map(move |command| command.pieces(from))
     }
 
     #[inline]

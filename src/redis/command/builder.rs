@@ -229,9 +229,9 @@ impl Command {
         self.0.encoded.wire_len()
     }
 
-    /// What [`Command::wire`] gives, where it lies.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.encoded.pieces()
+    /// What [`Command::wire`] gives, from this byte on, where it lies.
+    pub(crate) fn pieces(&self, from: usize) -> impl Iterator<Item = &[u8]> {
+        self.0.encoded.pieces(from)
     }
 
     #[inline]

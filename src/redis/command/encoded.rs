@@ -49,6 +49,8 @@ pub(super) struct Encoded {
 struct Held {
     /// Where in `buf` it belongs.
     at: usize,
+    /// The bytes of those before it.
+    before: usize,
     bytes: Bytes,
 }
 
@@ -91,8 +93,13 @@ impl Encoded {
     /// How many bytes go over the wire, once there is a header.
     #[inline]
     pub(super) fn wire_len(&self) -> usize {
-        let held: usize = self.held.iter().map(|held| held.bytes.len()).sum();
-        self.buf.len() - self.start + held
+        self.buf.len() - self.start + self.held_bytes()
+    }
+
+    #[inline]
+    fn held_bytes(&self) -> usize {
+        let last = self.held.last();
+        last.map_or(0, |last| last.before + last.bytes.len())
     }
 
     /// Those bytes.
@@ -101,19 +108,32 @@ impl Encoded {
         if self.held.is_empty() {
             return Cow::Borrowed(&self.buf[self.start..]);
         }
-        Cow::Owned(self.pieces().collect::<Vec<_>>().concat())
+        Cow::Owned(self.pieces(0).collect::<Vec<_>>().concat())
     }
 
-    /// The same where they lie: in one piece, unless something is held.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let places = || self.held.iter().map(|held| held.at);
-        let starts = iter::once(self.start).chain(places());
-        let ends = places().chain([self.buf.len()]);
-        let held = self.held.iter().map(|held| &held.bytes[..]);
-        let own = starts.zip(ends).map(|(start, end)| &self.buf[start..end]);
-        own.zip(held.chain([&[][..]]))
-            .flat_map(|(own, held)| [own, held])
-            .filter(|piece| !piece.is_empty())
+    /// The same from this one on, where they lie: in one piece, unless something is held.
+    pub(super) fn pieces(&self, from: usize) -> impl Iterator<Item = &[u8]> {
+        let end_on_wire = |held: &Held| held.at - self.start + held.before + held.bytes.len();
+        let passed = self.held.partition_point(|held| end_on_wire(held) <= from);
+        let (passed, held) = self.held.split_at(passed);
+        let (start, mut skipped) = match passed.last() {
+            Some(last) => (last.at, from - end_on_wire(last)),
+            None => (self.start, from),
+        };
+        let places = || held.iter().map(|held| held.at);
+        let (starts, ends) = (
+            iter::once(start).chain(places()),
+            places().chain([self.buf.len()]),
+        );
+        let copied = starts.zip(ends).map(|(start, end)| &self.buf[start..end]);
+        let held = held.iter().map(|held| &held.bytes[..]).chain([&[][..]]);
+        let pieces = copied.zip(held).flat_map(|(copied, held)| [copied, held]);
+        let rest = pieces.map(move |piece| {
+            let (before, rest) = piece.split_at(skipped.min(piece.len()));
+            skipped -= before.len();
+            rest
+        });
+        rest.filter(|rest| !rest.is_empty())
     }
 
     #[inline]
@@ -122,7 +142,8 @@ impl Encoded {
             out.extend_from_slice(&self.buf[self.start..]);
             return;
         }
-        self.pieces().for_each(|piece| out.extend_from_slice(piece));
+        self.pieces(0)
+            .for_each(|piece| out.extend_from_slice(piece));
     }
 
     pub(super) fn args(&self) -> Args<'_> {
@@ -162,6 +183,7 @@ impl Encoded {
         }
         self.held.push(Held {
             at: self.buf.len() - b"\r\n".len(),
+            before: self.held_bytes(),
             bytes: arg.clone(),
         });
     }
@@ -292,7 +314,11 @@ mod tests {
             prop_assert_eq!(command.arg_at(all.len()), None);
             prop_assert_eq!(&*command.wire(), &expected);
             prop_assert_eq!(command.wire_len(), expected.len());
-            prop_assert_eq!(&command.pieces().collect::<Vec<_>>().concat(), &expected);
+            for from in [0, expected.len() / 3, expected.len() - 1, expected.len()] {
+                let pieces: Vec<_> = command.pieces(from).collect();
+                prop_assert_eq!(&pieces.concat(), &expected[from..]);
+                prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+            }
             let mut written = BytesMut::new();
             command.write_to(&mut written);
             prop_assert_eq!(&written, &expected);
@@ -315,7 +341,7 @@ mod tests {
             let set = cmd("SET").arg("k").arg(&value);
             let given = set.arg_at(2).expect("two arguments");
             assert_eq!(given.as_ptr() == value.as_ptr(), held, "{length} bytes");
-            assert_eq!(set.pieces().count(), if held { 3 } else { 1 });
+            assert_eq!(set.pieces(0).count(), if held { 3 } else { 1 });
         }
     }
 

@@ -163,15 +163,10 @@ impl InFlight {
             .back()
             .map_or(0, |newest| newest.end - self.written);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let newest = self.newest();
-        let mut taken = newest.map_or(0, |request| request.wire_len().saturating_sub(left));
-        let pieces = newest.into_iter().flat_map(Request::pieces);
-        let rest = pieces.map(move |piece| {
-            let (gone, rest) = piece.split_at(taken.min(piece.len()));
-            taken -= gone.len();
-            rest
-        });
-        rest.filter(|rest| !rest.is_empty())
+        self.newest().into_iter().flat_map(move |request| {
+            let taken = request.wire_len().saturating_sub(left);
+            request.pieces(taken)
+        })
     }
 
     /// What was pushed last, if it is a request.

@@ -65,7 +65,7 @@ fn error(answer: &mut oneshot::Receiver<Answer>) -> Option<Error> {
 /// The key, which is the end of the wire.
 fn key(request: &Request) -> String {
     let wire = request
-        .pieces()
+        .pieces(0)
         .map(String::from_utf8_lossy)
         .collect::<String>();
     wire.trim_end()

@@ -77,7 +77,7 @@ proptest! {
                     request.perhaps_sent = before;
                     weights.insert(ids, request.weight());
                     let length = request.wire_len();
-                    wires.insert(ids, request.pieces().collect::<Vec<_>>().concat());
+                    wires.insert(ids, request.pieces(0).collect::<Vec<_>>().concat());
                     real.push(Expected::Request(request), length);
                     let (start, end) = (appended, appended + length as u64);
                     appended = end;

@@ -100,7 +100,7 @@ fn what_is_dispatched_while_routes_change_is_neither_lost_nor_left_behind() {
     let mut seen = Vec::new();
     let cx = std::task::Context::from_waker(Waker::noop());
     lane.take(&cx, now(), |request| {
-        seen.push(request.pieces().collect::<Vec<_>>().concat());
+        seen.push(request.pieces(0).collect::<Vec<_>>().concat());
         None
     });
     assert_eq!(seen.len(), THREADS * EACH);
