@@ -243,13 +243,13 @@ impl Lane {
 
     /// Gives requests to `take` until it gives one back, for which it has no room, and remembers
     /// whom to wake when the next comes. Left out are those that are overdue, which are answered, and
-    /// those whose caller has gone.
+    /// those whose caller has gone. True: nothing waits any more.
     pub(crate) fn take(
         &self,
         cx: &Context<'_>,
         now: Instant,
         mut take: impl FnMut(Request) -> Option<Request>,
-    ) {
+    ) -> bool {
         let mut done_for = Vec::new();
         let mut state = self.lock();
         match &state.consumer {
@@ -258,7 +258,7 @@ impl Lane {
         }
         let waiting = state.queue.len();
         if waiting == 0 {
-            return;
+            return true;
         }
         while let Some(request) = state.queue.pop_front() {
             let weight = request.weight();
@@ -273,7 +273,8 @@ impl Lane {
                 state.taken += 1;
             }
         }
-        if state.queue.is_empty() {
+        let took_all = state.queue.is_empty();
+        if took_all {
             state.earliest = None;
             if state.queue.capacity() > KEEP_PLACES {
                 state.queue = VecDeque::new();
@@ -288,6 +289,7 @@ impl Lane {
             self.traffic.enter(&self.me);
         }
         self.answer_overdue(done_for, None);
+        took_all
     }
 
     /// Puts requests that were not sent back at the front, in order. They were accepted once, so

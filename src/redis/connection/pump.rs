@@ -69,6 +69,8 @@ pub(crate) struct Pump {
     unflushed: bool,
     in_flight: InFlight,
     lane: Arc<Lane>,
+    /// In this turn all that waited in the lane was taken: whoever brings the next wakes this.
+    took_all: bool,
     handoff: Handoff,
     config: Arc<Config>,
     vigil: Vigil,
@@ -105,6 +107,7 @@ impl Pump {
             unflushed: false,
             in_flight: InFlight::default(),
             lane,
+            took_all: false,
             handoff,
             config,
             vigil,
@@ -119,6 +122,7 @@ impl Pump {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let now = now();
         self.tally.begin(now);
+        self.took_all = false;
         let mut busy = true;
         for _ in 0..ROUNDS_PER_TURN {
             match self.round(cx, now) {
@@ -150,10 +154,13 @@ impl Pump {
     fn round(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
         // What is taken after the end was seen would be lost for nothing.
         let read = self.read(cx, now)?;
-        self.take(cx, now);
+        if read || !self.took_all {
+            self.take(cx, now);
+        }
         let written = self.write(cx)?;
         self.flush(cx)?;
-        Ok(read || written)
+        let has_more = !self.took_all || self.large || !self.unwritten.is_empty();
+        Ok(read || (written && has_more))
     }
 
     /// Tells what is held at the end of a turn.
@@ -201,6 +208,7 @@ impl Pump {
         Ok(())
     }
 
+    #[cold]
     fn unasked(&mut self, reply: Reply) -> Cause {
         // A server refuses a request that is too long before it has read all of it, and closes.
         // Sent again, it would end the next connection too.
@@ -213,6 +221,7 @@ impl Pump {
         Cause::new(CauseKind::Protocol, "a reply came that nobody asked for")
     }
 
+    #[cold]
     fn refused(&self, request: Request, error: ServerError) {
         let Some(endpoint) = self.lane.endpoint() else {
             return;
@@ -251,7 +260,7 @@ impl Pump {
             tally,
             ..
         } = self;
-        lane.take(cx, now, |mut request| {
+        self.took_all = lane.take(cx, now, |mut request| {
             let asking = if request.asking { ASKING.len() } else { 0 };
             let length = request.wire_len();
             let bytes = unwritten.len() + asking + length;
@@ -310,7 +319,7 @@ impl Pump {
                 Verdict::Lost(cause) => return Poll::Ready(cause),
             };
             // While the connection is busy, or slow, what waits in the lane can be overdue too.
-            let waiting = self.lane.expire(now);
+            let waiting = (!self.took_all).then(|| self.lane.expire(now)).flatten();
             let next = [next_check, self.in_flight.earliest(), waiting]
                 .into_iter()
                 .flatten()
@@ -386,3 +395,5 @@ mod random;
 mod tests;
 #[cfg(test)]
 mod timer;
+#[cfg(test)]
+mod turns;
