@@ -89,10 +89,13 @@ impl InFlight {
     /// How many replies are given out at once. Then the callers run, and what they send next is
     /// written while the server still works on the rest: neither waits for the other. A third
     /// is best by measurement; fewer than 8 cost more writes than they gain, and with more than 128 the
-    /// server waits again.
+    /// server waits again. Fewer than 16 would leave fewer than 8 behind: they are one wave.
     #[inline]
     pub(crate) fn wave(&self) -> usize {
-        (self.len() / 3).clamp(8, 128)
+        match self.len() {
+            few @ ..16 => few.max(8),
+            many => (many / 3).clamp(8, 128),
+        }
     }
 
     /// All that is kept here, in bytes: requests, and places for replies that are nobody's.
