@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::iter;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -34,10 +35,9 @@ const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
 pub(super) struct Encoded {
     /// [`HEADER`] bytes, then the arguments; of those that are held, all but themselves.
     buf: Vec<u8>,
-    /// In their order.
-    held: Vec<Held>,
-    /// Where in the header the first line starts.
-    start: usize,
+    /// Those, in their order. One word: nearly no command has any, and a larger one would leave the
+    /// sizes that an allocator serves fastest.
+    held: Option<Arc<Vec<Held>>>,
     count: usize,
     /// Where the first arguments stand: each command is looked up by its name, and most have their
     /// only key behind it.
@@ -60,8 +60,7 @@ impl Encoded {
         buf.extend_from_slice(SHORT_HEADER);
         Self {
             buf,
-            held: Vec::new(),
-            start: SHORT_START,
+            held: None,
             count: 0,
             first: [HEADER..HEADER, HEADER..HEADER],
         }
@@ -71,12 +70,11 @@ impl Encoded {
     #[inline]
     pub(super) fn clear(&mut self) {
         self.buf.truncate(HEADER);
-        if !self.held.is_empty() {
-            self.held = Vec::new();
+        if self.held.is_some() {
+            self.held = None;
         }
-        if self.start != SHORT_START {
+        if self.count >= 10 {
             self.buf.copy_from_slice(SHORT_HEADER);
-            self.start = SHORT_START;
         }
         self.count = 0;
         self.first = [HEADER..HEADER, HEADER..HEADER];
@@ -90,35 +88,52 @@ impl Encoded {
         self.count
     }
 
-    /// How many bytes go over the wire, once there is a header.
+    /// Where in the header the first line starts.
     #[inline]
-    pub(super) fn wire_len(&self) -> usize {
-        self.buf.len() - self.start + self.held_bytes()
+    fn start(&self) -> usize {
+        match self.count {
+            ..10 => SHORT_START,
+            many => SHORT_START - many.ilog10() as usize,
+        }
+    }
+
+    #[inline]
+    fn held(&self) -> &[Held] {
+        self.held.as_deref().map_or(&[], Vec::as_slice)
     }
 
     #[inline]
     fn held_bytes(&self) -> usize {
-        let last = self.held.last();
+        let last = self.held().last();
         last.map_or(0, |last| last.before + last.bytes.len())
+    }
+
+    /// How many bytes go over the wire, once there is a header.
+    #[inline]
+    pub(super) fn wire_len(&self) -> usize {
+        self.buf.len() - self.start() + self.held_bytes()
     }
 
     /// Those bytes.
     #[inline]
     pub(super) fn wire(&self) -> Cow<'_, [u8]> {
-        if self.held.is_empty() {
-            return Cow::Borrowed(&self.buf[self.start..]);
+        if self.held.is_none() {
+            return Cow::Borrowed(&self.buf[self.start()..]);
         }
         Cow::Owned(self.pieces(0).collect::<Vec<_>>().concat())
     }
 
     /// The same from this one on, where they lie: in one piece, unless something is held.
     pub(super) fn pieces(&self, from: usize) -> impl Iterator<Item = &[u8]> {
-        let end_on_wire = |held: &Held| held.at - self.start + held.before + held.bytes.len();
-        let passed = self.held.partition_point(|held| end_on_wire(held) <= from);
-        let (passed, held) = self.held.split_at(passed);
+        let first = self.start();
+        let end_on_wire = move |held: &Held| held.at - first + held.before + held.bytes.len();
+        let passed = self
+            .held()
+            .partition_point(|held| end_on_wire(held) <= from);
+        let (passed, held) = self.held().split_at(passed);
         let (start, mut skipped) = match passed.last() {
             Some(last) => (last.at, from - end_on_wire(last)),
-            None => (self.start, from),
+            None => (first, from),
         };
         let places = || held.iter().map(|held| held.at);
         let (starts, ends) = (
@@ -138,10 +153,15 @@ impl Encoded {
 
     #[inline]
     pub(super) fn write_to(&self, out: &mut BytesMut) {
-        if self.held.is_empty() {
-            out.extend_from_slice(&self.buf[self.start..]);
-            return;
+        if self.held.is_none() {
+            out.extend_from_slice(&self.buf[self.start()..]);
+        } else {
+            self.write_pieces_to(out);
         }
+    }
+
+    #[cold]
+    fn write_pieces_to(&self, out: &mut BytesMut) {
         self.pieces(0)
             .for_each(|piece| out.extend_from_slice(piece));
     }
@@ -150,7 +170,7 @@ impl Encoded {
         Args {
             buf: &self.buf,
             at: HEADER,
-            held: &self.held,
+            held: self.held(),
         }
     }
 
@@ -181,11 +201,12 @@ impl Encoded {
         if let Some(range) = self.first.get_mut(index) {
             *range = NOWHERE;
         }
-        self.held.push(Held {
+        let held = Held {
             at: self.buf.len() - b"\r\n".len(),
             before: self.held_bytes(),
             bytes: arg.clone(),
-        });
+        };
+        Arc::make_mut(self.held.get_or_insert_default()).push(held);
     }
 
     /// Appends an argument of this length, and of its bytes those that are copied.
@@ -222,8 +243,8 @@ impl Encoded {
             return;
         }
         let header = &mut self.buf[..HEADER];
-        self.start = Decimal::write(self.count as u128, &mut header[..HEADER - 2]) - 1;
-        header[self.start] = b'*';
+        let start = Decimal::write(self.count as u128, &mut header[..HEADER - 2]) - 1;
+        header[start] = b'*';
     }
 }
 

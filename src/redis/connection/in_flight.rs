@@ -206,7 +206,8 @@ impl InFlight {
         }
     }
 
-    #[inline]
+    // Always: left out of its two callers, as the compiler does by a hair, it takes 20 instructions more.
+    #[inline(always)]
     fn pop_front(&mut self) -> Option<Expected> {
         let entry = self.entries.pop_front()?;
         self.answered = entry.end;

@@ -1,6 +1,6 @@
 //! The way out: from the write buffer into the stream, and out of the stream.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,20 +18,9 @@ const PIECES: usize = 16;
 impl Pump {
     /// Writes what waits to be written. True: the kernel may take more.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
-        let stream = Pin::new(&mut self.stream);
         let written = match (self.unwritten.is_empty(), self.large) {
-            (_, true) => {
-                let mut pieces = [IoSlice::new(&[]); PIECES];
-                let rest = self.in_flight.rest_of_newest();
-                let all = iter::once(&self.unwritten[..]).chain(rest);
-                let (mut count, all) = (0, all.filter(|piece| !piece.is_empty()));
-                for (slot, piece) in pieces.iter_mut().zip(all) {
-                    *slot = IoSlice::new(piece);
-                    count += 1;
-                }
-                stream.poll_write_vectored(cx, &pieces[..count])
-            }
-            (false, false) => stream.poll_write(cx, &self.unwritten),
+            (_, true) => self.write_large(cx),
+            (false, false) => Pin::new(&mut self.stream).poll_write(cx, &self.unwritten),
             (true, false) => return Ok(false),
         };
         match written {
@@ -45,6 +34,20 @@ impl Pump {
         }
     }
 
+    /// What waits in the write buffer, and the large request behind it.
+    #[cold]
+    fn write_large(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let rest = self.in_flight.rest_of_newest();
+        let all = iter::once(&self.unwritten[..]).chain(rest);
+        let (mut count, all) = (0, all.filter(|piece| !piece.is_empty()));
+        for (slot, piece) in pieces.iter_mut().zip(all) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces[..count])
+    }
+
     fn wrote(&mut self, written: usize) {
         self.in_flight.wrote(written);
         self.unflushed = true;
@@ -52,7 +55,9 @@ impl Pump {
         if self.unwritten.is_empty() && self.unwritten.capacity() > KEEP_BUFFER {
             self.unwritten = BytesMut::new();
         }
-        self.large = self.large && self.in_flight.rest_of_newest().next().is_some();
+        if self.large {
+            self.large = self.in_flight.rest_of_newest().next().is_some();
+        }
     }
 
     /// What is left of a large request goes into the write buffer: it may leave, or something else may
