@@ -1,7 +1,7 @@
 //! The secured stream: [`TlsStream`], and when its bytes count as sent.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -41,16 +41,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     /// Not by the `poll_write` of tokio-rustls: when that fails it may have handed over whole
     /// records of these bytes, and does not say so.
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.as_mut().poll_flush(cx))?;
         // Its buffer is empty now, and bounded: it takes something, at most 64 KiB.
-        let taken = self.stream.get_mut().1.writer().write(bytes)?;
+        let taken = self.stream.get_mut().1.writer().write_vectored(pieces)?;
         // What remains, the next flush hands over; a socket that failed here fails there again.
         let _ = self.as_mut().poll_flush(cx);
         Poll::Ready(Ok(taken))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

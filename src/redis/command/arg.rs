@@ -14,7 +14,7 @@ use crate::redis::command::encoded::Encoded;
 /// | value | arguments |
 /// | --- | --- |
 /// | text, `[u8]`, `Vec<u8>`, `[u8; N]` | one, as it is |
-/// | [`Bytes`] | one, as it is; of 4 KiB and more it is not copied |
+/// | [`Bytes`] | one, as it is; of 4 KiB and more it is not copied into the command |
 /// | integers | one, in decimal digits |
 /// | `f32`, `f64` | one: the shortest text that reads back as the same number; `inf`, `-inf` |
 /// | `bool` | one: `1` or `0` |
@@ -57,7 +57,7 @@ impl<'a> ArgWriter<'a> {
         self.out.push(bytes);
     }
 
-    /// Writes one argument. From 4 KiB on it is not copied but held until the command has its answer,
+    /// Writes one argument. From 4 KiB on it is not copied into the command but held until the command has its answer,
     /// and the whole of its allocation with it, even if this is a small part of that.
     pub fn bytes(&mut self, bytes: &Bytes) {
         self.out.push_bytes(bytes);

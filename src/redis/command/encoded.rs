@@ -24,7 +24,7 @@ const SHORT_START: usize = HEADER - 4;
 pub(super) const CAPACITY: usize = 120;
 
 /// [`Bytes`] from this length on are not copied. Below it a copy costs less than what it takes to keep
-/// them, and to write them in a piece of their own.
+/// them.
 const HOLD: usize = 4096;
 
 /// Nothing of `buf`.

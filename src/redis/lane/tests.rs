@@ -78,13 +78,14 @@ fn key(request: &Request) -> String {
 fn take_with(lane: &Lane, waker: &Waker, most: usize) -> Vec<Request> {
     let mut taken = Vec::new();
     let cx = Context::from_waker(waker);
-    lane.take(&cx, start(), |request| {
+    let took_all = lane.take(&cx, start(), |request| {
         if taken.len() == most {
             return Some(request);
         }
         taken.push(request);
         None
     });
+    assert_eq!(took_all, !lane.has_waiting());
     taken
 }
 

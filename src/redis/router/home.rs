@@ -45,20 +45,29 @@ pub(crate) async fn run(open: impl FnOnce() -> Result<Client> + Send + 'static) 
 /// Stops a router once nobody holds its address: what it runs keeps it alive otherwise. One that is
 /// ending does so in its time.
 ///
-/// It needs no timer: the last address to go wakes the actor, and with it all that it runs.
-pub(crate) struct UntilUnheld;
+/// It needs no timer: the last address to go wakes the actor, and with it all that it runs. That goes
+/// once more through the mailbox, since a last message may have come behind the look at it.
+#[derive(Default)]
+pub(crate) struct UntilUnheld {
+    seen: bool,
+}
 
 impl<T: Topology> ActorFuture<Router<T>> for UntilUnheld {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         router: &mut Router<T>,
         ctx: &mut Context<Router<T>>,
-        _: &mut task::Context<'_>,
+        cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        if !ctx.connected() && router.ending.is_none() {
+        if ctx.connected() || router.ending.is_some() {
+            self.seen = false;
+        } else if self.seen {
             ctx.stop();
+        } else {
+            self.seen = true;
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }

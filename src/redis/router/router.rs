@@ -314,7 +314,7 @@ impl<T: Topology> Actor for Router<T> {
         let limbo = Arc::clone(self.core.shared.limbo());
         // Not in this context, where it would wait until the mailbox is empty.
         self.core.limbo_keeper = Some(OwnTask::start(limbo.keep()));
-        ctx.spawn(UntilUnheld);
+        ctx.spawn(UntilUnheld::default());
         ctx.run_interval(HOUSEKEEPING, |router, _| {
             router.core.count_traffic(now());
             // A snapshot that nobody renews keeps what has left.

@@ -96,7 +96,10 @@ async fn what_a_server_can_read_was_reported_as_written_wherever_the_stream_brea
         narrow.store(room, Ordering::Relaxed);
         let mut reported = 0;
         let error = loop {
-            let write = poll_fn(|cx| Pin::new(&mut client).poll_write(cx, &flood[reported..]));
+            // In two pieces, of which the first is short.
+            let (first, second) = flood[reported..].split_at(100.min(flood.len() - reported));
+            let pieces = [first, second].map(IoSlice::new);
+            let write = poll_fn(|cx| Pin::new(&mut client).poll_write_vectored(cx, &pieces));
             match write.await {
                 Ok(taken) => reported += taken,
                 Err(error) => break error,
@@ -116,6 +119,18 @@ async fn what_a_server_can_read_was_reported_as_written_wherever_the_stream_brea
         // No more is in doubt than what TLS holds.
         assert!(reported - read.len() <= 64 * 1024, "{room}");
     }
+}
+
+#[tokio::test]
+async fn pieces_that_are_written_at_once_leave_at_once() {
+    let (mut client, mut server) = connected(1 << 20).await;
+    let pieces = [&b"*1\r\n$4\r\n"[..], b"PING", b"\r\n"];
+    let slices = pieces.map(IoSlice::new);
+    let taken = poll_fn(|cx| Pin::new(&mut client).poll_write_vectored(cx, &slices)).await;
+    assert_eq!(taken.expect("written"), 14);
+    let mut read = [0; 100];
+    let count = server.read(&mut read).await.expect("a record");
+    assert_eq!(read[..count], pieces.concat());
 }
 
 #[tokio::test]

@@ -94,7 +94,8 @@ async fn a_large_push_to_an_idle_connection_is_read_in_large_pieces_too() {
         let (server, reads) = server(mebibyte('>'));
         let _running = rig.run(Exchange::new(server, rig.config.limits));
         settle().await;
-        assert!(reads.get() <= 22, "{} reads", reads.get());
+        // 16 of 64 KiB, and a few smaller ones before.
+        assert!((17..=22).contains(&reads.get()), "{} reads", reads.get());
     })
     .await;
 }
