@@ -4,22 +4,30 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::redis::command::cmd;
 use crate::redis::config::{Buffers, InFlight};
-use crate::redis::connection::rig::{Rig, local};
+use crate::redis::connection::rig::{Rig, local, ms, request};
 use crate::redis::error::Outcome;
 use crate::redis::resp::{Decoder, Reply, ReplyLimits};
 use crate::redis::value::Value;
 
+/// Of the write buffer.
+const WRITE_BYTES: usize = 300;
+/// No request takes more.
+const LARGEST: usize = 6_000;
+
 /// How often each request reached a peer completely, over all connections.
 type Seen = Rc<RefCell<HashMap<String, u32>>>;
+/// All peers. One that reads what is no command panics.
+type Peers = Rc<RefCell<Vec<JoinHandle<()>>>>;
 
 /// What a peer does once it has read so many bytes.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +36,6 @@ enum Fault {
     Garbage,
     Silence,
     HalfAReply,
-}
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 /// The argument of an `INCR`, or none for `ASKING` and `PING`.
@@ -52,11 +56,11 @@ async fn peer(mut stream: DuplexStream, mut rng: StdRng, seen: Seen) {
         Fault::HalfAReply,
     ];
     let fault = faults[rng.random_range(0..faults.len())];
-    let mut left: usize = rng.random_range(0..4000);
+    let mut left: usize = rng.random_range(0..20_000);
     let mut decoder = Decoder::new(ReplyLimits::default());
     let mut unread = BytesMut::new();
     while left > 0 {
-        let mut piece = vec![0; rng.random_range(1..200).min(left)];
+        let mut piece = vec![0; rng.random_range(1..1000).min(left)];
         let Ok(read @ 1..) = stream.read(&mut piece).await else {
             return;
         };
@@ -107,7 +111,7 @@ async fn peer(mut stream: DuplexStream, mut rng: StdRng, seen: Seen) {
 }
 
 /// Connection after connection, as a supervisor would, and what they hand back, as a router would.
-async fn live(rig: Rc<Rig>, seed: u64, seen: Seen) {
+async fn live(rig: Rc<Rig>, seed: u64, seen: Seen, peers: Peers) {
     let mut rng = StdRng::seed_from_u64(seed ^ 0xfeed);
     loop {
         sleep(ms(rng.random_range(0..200))).await;
@@ -115,6 +119,7 @@ async fn live(rig: Rc<Rig>, seed: u64, seen: Seen) {
         rig.lane.up();
         let peer_rng = StdRng::seed_from_u64(rng.random());
         let peer = tokio::task::spawn_local(peer(stream, peer_rng, Rc::clone(&seen)));
+        peers.borrow_mut().push(peer);
         let chaos = rng.random_range(0..6);
         let life = ms(rng.random_range(0..2000));
         let mut end = running.end;
@@ -141,7 +146,6 @@ async fn live(rig: Rc<Rig>, seed: u64, seen: Seen) {
         for bounced in bounced {
             drop(rig.lane.submit(bounced.request));
         }
-        drop(peer);
     }
 }
 
@@ -160,7 +164,8 @@ fn held(rig: &Rig) -> (usize, usize, usize, usize, usize) {
     )
 }
 
-/// The account is exact at each moment, and within its bounds: no request here is larger.
+/// The account is exact at each moment, and within its bounds: no request here is larger than what may
+/// be in flight. What is left of one that is larger than the write buffer may have to be kept there.
 async fn audit(rig: Rc<Rig>, seed: u64) {
     loop {
         sleep(ms(7)).await;
@@ -172,7 +177,7 @@ async fn audit(rig: Rc<Rig>, seed: u64) {
             "seed {seed}: {in_flight}"
         );
         assert!(
-            to_write <= limits.buffers.write_bytes + 14,
+            to_write <= limits.buffers.write_bytes + 14 + LARGEST,
             "seed {seed}: {to_write}"
         );
         assert!(waiting <= limits.waiting.bytes, "seed {seed}: {waiting}");
@@ -195,13 +200,19 @@ async fn call(rig: Rc<Rig>, id: String, mut rng: StdRng) -> Call {
     let deadline = ms(rng.random_range(1..4000));
     let repeatable = rng.random_ratio(1, 3);
     let asking = rng.random_ratio(1, 5);
-    let padded = format!("{id}:{}", "x".repeat(rng.random_range(0..100)));
+    let padding = match rng.random_range(0..12) {
+        // Larger than the write buffer; and so large that it is not even copied into its command.
+        0 => rng.random_range(WRITE_BYTES..WRITE_BYTES * 3),
+        1 => rng.random_range(4_096..LARGEST - 500),
+        _ => rng.random_range(0..100),
+    };
+    let id = format!("{id}:{}", "x".repeat(padding));
     let began = Instant::now();
-    let answer = rig.send_with(&padded, deadline, |request| {
-        request.repeatable = repeatable;
-        request.asking = asking;
-    });
-    let id = padded;
+    let command = cmd("INCR").arg(Bytes::from(id.clone()));
+    let (mut request, answer) = request(command, deadline);
+    request.repeatable = repeatable;
+    request.asking = asking;
+    drop(rig.lane.submit(request));
     if rng.random_ratio(1, 6) {
         // The caller goes away.
         let _ = timeout(ms(rng.random_range(0..100)), answer).await;
@@ -226,14 +237,16 @@ async fn run(seed: u64) {
     let rig = Rc::new(Rig::new(|config| {
         config.timeouts.command = ms(1000);
         config.health = config.health.idle(ms(700)).timeout(ms(300));
-        config.in_flight = InFlight::default().requests(20).bytes(5000);
-        config.buffers = Buffers::default().write_bytes(300);
+        config.in_flight = InFlight::default().requests(20).bytes(LARGEST * 2);
+        config.buffers = Buffers::default().write_bytes(WRITE_BYTES);
     }));
     rig.lane.down(None);
     let seen = Seen::default();
     let keeper = tokio::task::spawn_local(Arc::clone(&rig.lane).keep());
     let accountant = tokio::task::spawn_local(audit(Rc::clone(&rig), seed));
-    let link = tokio::task::spawn_local(live(Rc::clone(&rig), seed, Rc::clone(&seen)));
+    let peers = Peers::default();
+    let link = live(Rc::clone(&rig), seed, Rc::clone(&seen), Rc::clone(&peers));
+    let link = tokio::task::spawn_local(link);
     let mut rng = StdRng::seed_from_u64(seed);
     let calls: Vec<_> = (0..300)
         .map(|n| {
@@ -256,7 +269,11 @@ async fn run(seed: u64) {
         "seed {seed}: the account"
     );
     keeper.abort();
-    sleep(ms(200_000)).await;
+    // The last goes when it has read all it will, if only health checks, and was silent.
+    for peer in peers.take() {
+        peer.await.expect("it read commands only");
+    }
+    sleep(ms(1)).await;
     assert_eq!(held(&rig), (0, 0, 0, 0, 0), "seed {seed}");
     let seen = seen.borrow();
     for Call {
