@@ -164,10 +164,20 @@ impl<T: Topology> Router<T> {
     }
 
     pub(crate) fn launch_in(
-        mut config: Config,
+        config: Config,
         registry: &Addr<Registry>,
         surroundings: Surroundings,
     ) -> Result<(Addr<Self>, Arc<Shared>)> {
+        let (router, shared) = Self::prepare(config, registry, surroundings)?;
+        Ok((router.start(), shared))
+    }
+
+    /// A router that is not started yet.
+    pub(super) fn prepare(
+        mut config: Config,
+        registry: &Addr<Registry>,
+        surroundings: Surroundings,
+    ) -> Result<(Self, Arc<Shared>)> {
         config.mode = T::MODE;
         config.validate()?;
         let config = Arc::new(config);
@@ -197,7 +207,7 @@ impl<T: Topology> Router<T> {
             topology: Some(topology),
             ending: None,
         };
-        Ok((router.start(), shared))
+        Ok((router, shared))
     }
 
     /// Lets the topology act on the core.

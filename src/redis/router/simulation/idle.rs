@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use actix::fut::{ActorFutureExt, wrap_future};
+use actix::{Actor, AsyncContext};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
@@ -15,6 +18,7 @@ use crate::redis::config::{ClusterSettings, Config, Health};
 use crate::redis::error::Result;
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::operations::AwaitReady;
+use crate::redis::router::shutdown::Shutdown;
 use crate::redis::router::surroundings::Surroundings;
 use crate::redis::value::Value;
 use crate::registry::Registry;
@@ -28,14 +32,18 @@ fn quiet() -> Config {
     config().health(health).cluster_settings(cluster)
 }
 
-/// A client of a sound cluster, all of whose links are up.
-async fn ready(world: &World, config: Config) -> Doors {
-    world.quietly().calm = true;
-    let surroundings = Surroundings {
+fn surroundings(world: &World) -> Surroundings {
+    Surroundings {
         dialer: wire::dialer(world, 0),
         governor: SharedGovernor::new(Governor::default()),
         seed: 1,
-    };
+    }
+}
+
+/// A client of a sound cluster, all of whose links are up.
+async fn ready(world: &World, config: Config) -> Doors {
+    world.quietly().calm = true;
+    let surroundings = surroundings(world);
     let launched = ClusterRouter::launch_in(config, &Registry::start_new(), surroundings);
     let (router, shared) = launched.expect("valid");
     let doors = Doors { shared, router };
@@ -93,6 +101,33 @@ fn a_router_ends_at_the_instant_its_last_handle_is_dropped() {
         drop(doors);
         drop(ended.wait_for(|ended| *ended).await);
         assert_eq!(before.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
+fn what_is_sent_before_the_last_address_is_dropped_is_taken() {
+    in_virtual_time(async {
+        let surroundings = surroundings(&World::new(1));
+        let registry = Registry::start_new();
+        let prepared = ClusterRouter::prepare(quiet(), &registry, surroundings);
+        let (router, _shared) = prepared.expect("valid");
+        let (go, wait) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        drop(ClusterRouter::create(|ctx| {
+            let me = ctx.address();
+            // The first of what the router runs: it looked into its mailbox just before.
+            let last_word = async move {
+                wait.await.expect("the test says when");
+                let timeout = ms(100);
+                drop(tell.send(me.send(Shutdown { timeout })));
+            };
+            ctx.spawn(wrap_future::<_, ClusterRouter>(last_word).map(|(), _, _| ()));
+            router
+        }));
+        sleep(ms(10)).await;
+        go.send(()).expect("it waits");
+        let answer = told.await.expect("sent").await;
+        answer.expect("taken, as it came before the end");
     });
 }
 
