@@ -57,8 +57,9 @@ impl<'a> ArgWriter<'a> {
         self.out.push(bytes);
     }
 
-    /// Writes one argument. From 4 KiB on it is not copied into the command but held until the command has its answer,
-    /// and the whole of its allocation with it, even if this is a small part of that.
+    /// Writes one argument. From 4 KiB on it is not copied into the command but held until the
+    /// command has its answer, and the whole of its allocation with it, even if this is a small part
+    /// of that.
     pub fn bytes(&mut self, bytes: &Bytes) {
         self.out.push_bytes(bytes);
     }
