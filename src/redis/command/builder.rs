@@ -242,7 +242,7 @@ impl Command {
     /// What it takes of a bound: its bytes, and what keeping it costs.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
-        self.wire_len() + size_of::<Parts>()
+        self.0.encoded.weight() + size_of::<Parts>()
     }
 
     /// It is not needed any more: its memory is for the next command of this thread.

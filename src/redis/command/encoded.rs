@@ -114,6 +114,12 @@ impl Encoded {
         self.buf.len() - self.start() + self.held_bytes()
     }
 
+    /// Those bytes, and the list of what is held of them.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        self.wire_len() + size_of_val(self.held())
+    }
+
     /// Those bytes.
     #[inline]
     pub(super) fn wire(&self) -> Cow<'_, [u8]> {
@@ -364,6 +370,17 @@ mod tests {
             assert_eq!(given.as_ptr() == value.as_ptr(), held, "{length} bytes");
             assert_eq!(set.pieces(0).count(), if held { 3 } else { 1 });
         }
+    }
+
+    #[test]
+    fn the_list_of_what_is_held_counts() {
+        let value = Bytes::from(vec![b'v'; HOLD]);
+        let weight = |held: usize| {
+            let copied = (held..3).fold(cmd("DEL"), |del, _| del.arg(&value[..]));
+            let all = (0..held).fold(copied, |del, _| del.arg(&value));
+            all.weight() - size_of::<Held>() * held
+        };
+        assert_eq!([0, 1, 2, 3].map(weight), [weight(0); 4]);
     }
 
     #[test]
