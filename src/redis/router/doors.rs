@@ -1,6 +1,6 @@
 //! The router's doors for actors: a [`Command`] or a [`Pipeline`] as a message.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Context, Handler, Message};
@@ -8,8 +8,8 @@ use actix::{Context, Handler, Message};
 use crate::redis::command::{Command, Pipeline};
 use crate::redis::error::Result;
 use crate::redis::request::{Answer, Replies, Responder};
+use crate::redis::router::known::Known;
 use crate::redis::router::router::{Router, Topology};
-use crate::redis::router::routes::{Routes, Shared};
 use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 
@@ -25,16 +25,14 @@ impl Message for Pipeline {
 /// mailbox's own sender.
 #[derive(Debug)]
 pub struct Dispatching<M> {
-    shared: Arc<Shared>,
-    routes: Arc<Routes>,
+    known: Rc<Known>,
     message: M,
 }
 
 impl<T: Topology> Router<T> {
-    fn dispatching<M>(&mut self, message: M) -> Dispatching<M> {
+    fn dispatching<M>(&self, message: M) -> Dispatching<M> {
         Dispatching {
-            shared: Arc::clone(&self.core.shared),
-            routes: Arc::clone(self.core.known.get()),
+            known: Rc::clone(&self.core.known),
             message,
         }
     }
@@ -53,8 +51,8 @@ impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
     fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Answer>>) {
         let responder = sender.map_or(Responder::Nobody, Responder::One);
         let made = self.message.made();
-        let shared = &self.shared;
-        shared.dispatch_by(&self.routes, Seat::SHARED, self.message, made, responder);
+        self.known
+            .dispatch(Seat::SHARED, self.message, made, responder);
     }
 }
 
@@ -70,7 +68,7 @@ impl<T: Topology> Handler<Pipeline> for Router<T> {
 impl<T: Topology> MessageResponse<Router<T>, Pipeline> for Dispatching<Pipeline> {
     fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Replies>>) {
         let made = self.message.made();
-        let shared = &self.shared;
+        let shared = self.known.shared();
         shared.dispatch_all(Seat::SHARED, self.message, made, sender);
     }
 }

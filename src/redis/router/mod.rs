@@ -3,6 +3,7 @@
 //! | file | concept |
 //! | --- | --- |
 //! | `routes` | where each command goes: an immutable snapshot |
+//! | `known` | the same on the router's own thread |
 //! | `node` | one node: its links and their lanes |
 //! | `seats` | arbiters with connections of their own |
 //! | `seat_book` | who has which seat, for whoever takes one |
@@ -28,6 +29,7 @@ mod cluster;
 mod doors;
 mod home;
 mod host;
+mod known;
 mod ledger;
 #[cfg(test)]
 mod names;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,12 @@ use crate::redis::handoff::{Bounced, Handoff, News, NodeNews, Reason, Refused};
 use crate::redis::lane::Traffic;
 use crate::redis::router::breath::OwnTask;
 use crate::redis::router::home::UntilUnheld;
+use crate::redis::router::known::Known;
 use crate::redis::router::node::{LinkMaker, Node, NodeLink, Order};
 use crate::redis::router::put_off::PutOff;
 use crate::redis::router::questions::Learned;
 use crate::redis::router::retry::retry;
-use crate::redis::router::routes::{Known, Shared};
+use crate::redis::router::routes::Shared;
 use crate::redis::router::seats::Seats;
 use crate::redis::router::shutdown::Ending;
 use crate::redis::router::surroundings::Surroundings;
@@ -49,7 +51,7 @@ pub struct Router<T: Topology> {
 /// What a router does whatever it routes to.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
-    pub(super) known: Known,
+    pub(super) known: Rc<Known>,
     pub(crate) config: Arc<Config>,
     pub(crate) registry: Addr<Registry>,
     pub(crate) dialer: Dialer,
@@ -187,7 +189,7 @@ impl<T: Topology> Router<T> {
         let router = Self {
             core: Core {
                 put_off: PutOff::new(config.waiting.requests, &shared.ledger().put_off),
-                known: Known::of(&shared),
+                known: Rc::new(Known::of(Arc::clone(&shared))),
                 shared: Arc::clone(&shared),
                 config,
                 registry: registry.clone(),
@@ -327,8 +329,8 @@ impl<T: Topology> Actor for Router<T> {
         ctx.spawn(UntilUnheld::default());
         ctx.run_interval(HOUSEKEEPING, |router, _| {
             router.core.count_traffic(now());
-            // A snapshot that nobody renews keeps what has left.
-            router.core.known.get();
+            // Routes that nobody renews keep what has left.
+            router.core.known.renew();
         });
         self.with(|topology, core| {
             topology.publish(core);

@@ -1,11 +1,10 @@
 //! Where each command goes: [`Routes`], an immutable snapshot that the router publishes, and
 //! [`Shared`], through which every door dispatches.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Cache};
+use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
 use crate::endpoint::Endpoint;
@@ -93,35 +92,11 @@ impl Routes {
     }
 }
 
-/// The routes as one thread read them last: looking whether they are still true costs a comparison.
-pub(crate) struct Known(Cache<Published, Arc<Routes>>);
-
-struct Published(Arc<Shared>);
-
-impl Deref for Published {
-    type Target = ArcSwap<Routes>;
-
-    fn deref(&self) -> &ArcSwap<Routes> {
-        &self.0.routes
-    }
-}
-
-impl Known {
-    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
-        Self(Cache::new(Published(Arc::clone(shared))))
-    }
-
-    #[inline]
-    pub(crate) fn get(&mut self) -> &Arc<Routes> {
-        self.0.load()
-    }
-}
-
 /// What the router and all its client handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
-    routes: ArcSwap<Routes>,
+    pub(super) routes: ArcSwap<Routes>,
     /// Requests wait here while no node is known that could serve them.
     limbo: Arc<Lane>,
     ledger: Ledger,
