@@ -24,22 +24,25 @@ impl Slot {
 
     /// The slot of a key.
     pub const fn of(key: &[u8]) -> Self {
-        // Nearly no key has a tag: one walk looks for it and adds up, four bytes at a time.
+        // Nearly no key has a tag: one walk looks for it and adds up, four bytes at a time. Zeros in
+        // front change nothing, so they fill up the first four.
+        let (head, mut rest) = key.split_at(key.len() % 4);
+        let mut four = match head {
+            [] => 0,
+            [only] => u32::from_be_bytes([0, 0, 0, *only]),
+            [first, second] => u32::from_be_bytes([0, 0, *first, *second]),
+            [first, second, third, ..] => u32::from_be_bytes([0, *first, *second, *third]),
+        };
         let mut crc = 0;
-        let mut rest = key;
-        while let [first, second, third, fourth, after @ ..] = rest {
-            let four = u32::from_be_bytes([*first, *second, *third, *fourth]);
+        loop {
             if has_open_brace(four) {
                 return Self::of_tagged(key);
             }
             crc = crc16_four_steps(crc, four);
-            rest = after;
-        }
-        while let [next, after @ ..] = rest {
-            if *next == b'{' {
-                return Self::of_tagged(key);
-            }
-            crc = crc16_step(crc, *next);
+            let [first, second, third, fourth, after @ ..] = rest else {
+                break;
+            };
+            four = u32::from_be_bytes([*first, *second, *third, *fourth]);
             rest = after;
         }
         Self(crc % Self::COUNT as u16)

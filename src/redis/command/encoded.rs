@@ -182,14 +182,17 @@ impl Encoded {
 
     #[inline]
     pub(super) fn arg_at(&self, index: usize) -> Option<&[u8]> {
-        match self.first.get(index) {
-            Some(range) if index < self.count => {
-                let copied = self.buf.get(range.clone());
-                copied.or_else(|| self.args().nth(index))
-            }
-            Some(_) => None,
-            None => self.args().nth(index),
+        let near = self.first.get(index).filter(|_| index < self.count);
+        match near.and_then(|range| self.buf.get(range.clone())) {
+            Some(arg) => Some(arg),
+            None => self.far_arg_at(index),
         }
+    }
+
+    /// One that is held, or stands behind the first.
+    #[inline(never)]
+    fn far_arg_at(&self, index: usize) -> Option<&[u8]> {
+        self.args().nth(index)
     }
 
     /// Appends one argument; the header is not true until it is written again.
