@@ -29,7 +29,7 @@ use crate::redis::looking::KEEP_PLACES;
 use crate::redis::memory::Gauges;
 use crate::redis::request::Request;
 
-pub(crate) use traffic::Traffic;
+pub(crate) use traffic::{Traffic, Working};
 
 /// Requests that wait for one link.
 #[derive(Debug)]

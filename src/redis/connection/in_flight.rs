@@ -11,6 +11,9 @@ use crate::redis::request::Request;
 /// What it costs to keep a place for a reply.
 const PLACE: usize = size_of::<Entry>();
 
+/// A server that has so much to do works while callers run.
+const ENOUGH: usize = 8;
+
 /// What the next reply is for.
 #[derive(Debug)]
 pub(crate) enum Expected {
@@ -90,12 +93,22 @@ impl InFlight {
     /// written while the server still works on the rest: neither waits for the other. A third
     /// is best by measurement; fewer than 8 cost more writes than they gain, and with more than 128 the
     /// server waits again. Fewer than 16 would leave fewer than 8 behind: they are one wave.
+    ///
+    /// Where servers of other connections work meanwhile, all is one wave: callers do not wait for
+    /// this server alone, and each wave costs a call of the kernel on both sides.
     #[inline]
-    pub(crate) fn wave(&self) -> usize {
+    pub(crate) fn wave(&self, others_work: bool) -> usize {
         match self.len() {
-            few @ ..16 => few.max(8),
-            many => (many / 3).clamp(8, 128),
+            few @ ..16 => few.max(ENOUGH),
+            many if others_work => many.min(128),
+            many => (many / 3).clamp(ENOUGH, 128),
         }
+    }
+
+    /// The server has enough to do for a while.
+    #[inline]
+    pub(crate) fn is_enough(&self) -> bool {
+        self.len() >= ENOUGH
     }
 
     /// All that is kept here, in bytes: requests, and places for replies that are nobody's.

@@ -35,7 +35,7 @@ use crate::redis::connection::transport::Stream;
 use crate::redis::connection::vigil::{Verdict, Vigil};
 use crate::redis::error::{ErrorKind, Outcome};
 use crate::redis::handoff::{Handoff, News, Reason};
-use crate::redis::lane::Lane;
+use crate::redis::lane::{Lane, Working};
 use crate::redis::refusal::outcome_of;
 use crate::redis::request::Request;
 use crate::redis::resp::{Decoder, Reply};
@@ -68,6 +68,7 @@ pub(crate) struct Pump {
     /// The stream may keep what it took for itself, as TLS does, until it is flushed.
     unflushed: bool,
     in_flight: InFlight,
+    working: Working,
     lane: Arc<Lane>,
     /// In this turn all that waited in the lane was taken: whoever brings the next wakes this.
     took_all: bool,
@@ -106,6 +107,7 @@ impl Pump {
             large: false,
             unflushed: false,
             in_flight: InFlight::default(),
+            working: Working::for_lane(&lane),
             lane,
             took_all: false,
             handoff,
@@ -146,6 +148,9 @@ impl Pump {
         }
         if busy {
             cx.waker().wake_by_ref();
+        } else {
+            // In between callers were answered whose next requests are not here yet.
+            self.working.set(self.in_flight.is_enough());
         }
         Poll::Pending
     }
@@ -172,20 +177,6 @@ impl Pump {
             self.unwritten.len(),
             self.unread.len() + self.decoder.pending(),
         );
-    }
-
-    /// Gives back what a busy time left; nothing was read for a while.
-    fn release_buffers(&mut self) {
-        if self.unread.is_empty() {
-            self.unread = BytesMut::new();
-            self.chunk = READ_CHUNK;
-            self.blocks.release();
-        }
-        if self.unwritten.is_empty() {
-            self.unwritten = BytesMut::new();
-        }
-        self.decoder.release();
-        self.in_flight.release();
     }
 
     fn answer(&mut self, reply: Reply) -> Result<(), Cause> {

@@ -1,18 +1,24 @@
-//! How many requests connections take from lanes, told without asking each: [`Traffic`].
+//! What the connections of one client do, told without asking each: [`Traffic`].
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::redis::lane::Lane;
 
-/// Lanes from which something was taken since they were last counted. A lane enters itself, once,
-/// so that ten thousand idle ones cost whoever counts nothing.
+/// What goes over the connections of one client.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic(Mutex<Vec<Weak<Lane>>>);
+pub(crate) struct Traffic {
+    /// Lanes from which something was taken since they were last counted. A lane enters itself,
+    /// once, so that ten thousand idle ones cost whoever counts nothing.
+    entered: Mutex<Vec<Weak<Lane>>>,
+    /// Connections whose servers have enough to do.
+    working: AtomicUsize,
+}
 
 impl Traffic {
     /// Counts those lanes; one that is gone counts no more.
     pub(crate) fn count(&self) -> Vec<(Arc<Lane>, usize)> {
-        let entered = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let entered = std::mem::take(&mut *self.entered());
         let there = entered.iter().filter_map(Weak::upgrade);
         there
             .map(|lane| {
@@ -26,8 +32,51 @@ impl Traffic {
 
     #[cold]
     pub(super) fn enter(&self, lane: &Weak<Lane>) {
-        let mut entered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entered.push(Weak::clone(lane));
+        self.entered().push(Weak::clone(lane));
+    }
+
+    fn entered(&self) -> MutexGuard<'_, Vec<Weak<Lane>>> {
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether one connection's server has enough to do; and whether another's has.
+#[derive(Debug)]
+pub(crate) struct Working {
+    traffic: Arc<Traffic>,
+    counted: bool,
+}
+
+impl Working {
+    pub(crate) fn for_lane(lane: &Lane) -> Self {
+        Self {
+            traffic: Arc::clone(&lane.traffic),
+            counted: false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, works: bool) {
+        if works == self.counted {
+            return;
+        }
+        self.counted = works;
+        if works {
+            self.traffic.working.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.traffic.working.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn do_others(&self) -> bool {
+        self.traffic.working.load(Ordering::Relaxed) > usize::from(self.counted)
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 

@@ -178,18 +178,23 @@ proptest! {
 }
 
 #[test]
-fn a_wave_is_a_third_of_what_is_in_flight_within_bounds() {
-    let wave_of = |count: u64| {
+fn a_wave_is_a_third_of_what_is_in_flight_or_all_of_it_within_bounds() {
+    let wave_of = |count: u64, others_work: bool| {
         let now = tokio::time::Instant::now().into_std();
         let mut in_flight = InFlight::default();
         for id in 0..count {
             in_flight.push(Expected::Request(request(id, 1, now)), 10);
         }
-        in_flight.wave()
+        in_flight.wave(others_work)
     };
+    let counts = [0, 8, 15, 16, 30, 64, 192, 1_000];
     assert_eq!(
-        [0, 8, 15, 16, 30, 64, 192, 1_000].map(wave_of),
+        counts.map(|count| wave_of(count, false)),
         [8, 8, 15, 8, 10, 21, 64, 128]
+    );
+    assert_eq!(
+        counts.map(|count| wave_of(count, true)),
+        [8, 8, 15, 16, 30, 64, 128, 128]
     );
 }
 

@@ -26,7 +26,7 @@ impl Pump {
         if !std::mem::take(&mut self.has_unanswered) && !self.fill(cx, now)? {
             return Ok(false);
         }
-        for _ in 0..self.in_flight.wave() {
+        for _ in 0..self.in_flight.wave(self.working.do_others()) {
             match self.decoder.decode(&mut self.unread) {
                 Ok(Some(reply)) => self.answer(reply)?,
                 Ok(None) => {
@@ -87,5 +87,19 @@ impl Pump {
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
         self.unread.extend_from_slice(space.filled());
         Poll::Ready(Ok(space.filled().len()))
+    }
+
+    /// Gives back what a busy time left; nothing was read for a while.
+    pub(super) fn release_buffers(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+            self.chunk = READ_CHUNK;
+            self.blocks.release();
+        }
+        if self.unwritten.is_empty() {
+            self.unwritten = BytesMut::new();
+        }
+        self.decoder.release();
+        self.in_flight.release();
     }
 }

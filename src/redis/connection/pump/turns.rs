@@ -7,15 +7,31 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::task::spawn_local;
 
 use crate::redis::connection::exchange::Exchange;
 use crate::redis::connection::rig::{Rig, expect, incr_wire, local, say, settle};
+use crate::redis::lane::Working;
 use crate::redis::value::Value;
 
-/// Counts how often it is asked for what came, in vain or not.
+/// Counts how often it is asked for what came, in vain or not, and how often it is given something.
 struct Counted {
     stream: DuplexStream,
     asked: Rc<Cell<usize>>,
+    given: Rc<Cell<usize>>,
+}
+
+impl Counted {
+    fn new() -> (Self, DuplexStream) {
+        let (stream, peer) = tokio::io::duplex(65_536);
+        let (asked, given) = Default::default();
+        let counted = Self {
+            stream,
+            asked,
+            given,
+        };
+        (counted, peer)
+    }
 }
 
 impl AsyncRead for Counted {
@@ -35,6 +51,7 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.given.set(self.given.get() + 1);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -51,12 +68,8 @@ impl AsyncWrite for Counted {
 async fn one_that_writes_all_it_finds_looks_once_at_its_stream_and_its_lane() {
     local(async {
         let rig = Rig::new(|_| {});
-        let (stream, mut peer) = tokio::io::duplex(1024);
-        let asked = Rc::<Cell<usize>>::default();
-        let counted = Counted {
-            stream,
-            asked: Rc::clone(&asked),
-        };
+        let (counted, mut peer) = Counted::new();
+        let asked = Rc::clone(&counted.asked);
         let _running = rig.run(Exchange::new(Box::new(counted), rig.config.limits));
         settle().await;
         let before = (asked.get(), rig.lane.looks());
@@ -80,6 +93,65 @@ async fn one_that_writes_all_it_finds_looks_once_at_its_stream_and_its_lane() {
         for answer in answers {
             let answer = answer.await.expect("answered");
             assert_eq!(answer.expect("a value"), Value::Int(1));
+        }
+    })
+    .await;
+}
+
+/// How often is written what 30 callers send who were answered together?
+async fn writes_after_a_wave(others_work: bool) -> usize {
+    let rig = Rc::new(Rig::new(|_| {}));
+    let mut other = Working::for_lane(&rig.lane);
+    other.set(others_work);
+    let (counted, mut peer) = Counted::new();
+    let given = Rc::clone(&counted.given);
+    let _running = rig.run(Exchange::new(Box::new(counted), rig.config.limits));
+    for _ in 0..30 {
+        let rig = Rc::clone(&rig);
+        spawn_local(async move { while let Ok(Ok(_)) = rig.send("a").await {} });
+    }
+    expect(&mut peer, &incr_wire("a").repeat(30)).await;
+    settle().await;
+    let before = given.get();
+    say(&mut peer, &b":1\r\n".repeat(30)).await;
+    expect(&mut peer, &incr_wire("a").repeat(30)).await;
+    given.get() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_are_answered_in_thirds_unless_other_servers_work_meanwhile() {
+    local(async {
+        assert_eq!(writes_after_a_wave(false).await, 4, "of 10, 8, 8 and 4");
+        assert_eq!(writes_after_a_wave(true).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_are_told_whether_a_server_works() {
+    local(async {
+        let rig = Rig::new(|_| {});
+        let other = Working::for_lane(&rig.lane);
+        for goes in [false, true] {
+            let (stream, mut peer) = tokio::io::duplex(65_536);
+            let running = rig.run(Exchange::new(Box::new(stream), rig.config.limits));
+            settle().await;
+            let answers: Vec<_> = (0..8).map(|_| rig.send("a")).collect();
+            assert!(!other.do_others());
+            expect(&mut peer, &incr_wire("a").repeat(8)).await;
+            settle().await;
+            assert!(other.do_others(), "eight are enough");
+            if goes {
+                running.end.abort();
+            } else {
+                say(&mut peer, b":1\r\n").await;
+            }
+            settle().await;
+            assert!(
+                !other.do_others(),
+                "seven are not, nor is a connection that ended"
+            );
+            drop(answers);
         }
     })
     .await;
