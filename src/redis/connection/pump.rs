@@ -149,8 +149,10 @@ impl Pump {
         if busy {
             cx.waker().wake_by_ref();
         } else {
-            // In between callers were answered whose next requests are not here yet.
-            self.working.set(self.in_flight.is_enough());
+            // In between callers were answered whose next requests are not here yet. One that has
+            // fallen silent may be paused, and would count for as long as it is.
+            let works = self.in_flight.is_enough() && !self.vigil.is_suspect();
+            self.working.set(works);
         }
         Poll::Pending
     }

@@ -69,7 +69,7 @@ impl Working {
     }
 
     #[inline]
-    pub(crate) fn do_others(&self) -> bool {
+    pub(crate) fn others_work(&self) -> bool {
         self.traffic.working.load(Ordering::Relaxed) > usize::from(self.counted)
     }
 }

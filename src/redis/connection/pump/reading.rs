@@ -26,7 +26,7 @@ impl Pump {
         if !std::mem::take(&mut self.has_unanswered) && !self.fill(cx, now)? {
             return Ok(false);
         }
-        for _ in 0..self.in_flight.wave(self.working.do_others()) {
+        for _ in 0..self.in_flight.wave(self.working.others_work()) {
             match self.decoder.decode(&mut self.unread) {
                 Ok(Some(reply)) => self.answer(reply)?,
                 Ok(None) => {

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::task::spawn_local;
@@ -137,10 +138,10 @@ async fn others_are_told_whether_a_server_works() {
             let running = rig.run(Exchange::new(Box::new(stream), rig.config.limits));
             settle().await;
             let answers: Vec<_> = (0..8).map(|_| rig.send("a")).collect();
-            assert!(!other.do_others());
+            assert!(!other.others_work());
             expect(&mut peer, &incr_wire("a").repeat(8)).await;
             settle().await;
-            assert!(other.do_others(), "eight are enough");
+            assert!(other.others_work(), "eight are enough");
             if goes {
                 running.end.abort();
             } else {
@@ -148,11 +149,33 @@ async fn others_are_told_whether_a_server_works() {
             }
             settle().await;
             assert!(
-                !other.do_others(),
+                !other.others_work(),
                 "seven are not, nor is a connection that ended"
             );
             drop(answers);
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_fallen_silent_does_not_count_as_working() {
+    local(async {
+        let rig = Rig::new(|_| {});
+        let other = Working::for_lane(&rig.lane);
+        let (stream, mut peer) = tokio::io::duplex(65_536);
+        let _running = rig.run(Exchange::new(Box::new(stream), rig.config.limits));
+        let answers: Vec<_> = (0..20).map(|_| rig.send("a")).collect();
+        expect(&mut peer, &incr_wire("a").repeat(20)).await;
+        settle().await;
+        assert!(other.others_work());
+        tokio::time::sleep(Duration::from_millis(501)).await;
+        settle().await;
+        assert!(!other.others_work(), "it may be paused");
+        say(&mut peer, b":1\r\n").await;
+        settle().await;
+        assert!(other.others_work(), "it speaks again");
+        drop(answers);
     })
     .await;
 }
