@@ -121,6 +121,8 @@ impl Probe {
 async fn send_some(door: Opened, key: String, left: Rc<Cell<u64>>) -> Result<()> {
     while let Some(rest) = left.get().checked_sub(1) {
         left.set(rest);
+        // Here, not behind a trait's method: each door's future is a part of this one, as in a user's code, and no
+        // copy of it is counted.
         let value = match &door {
             Opened::Mailbox(mirror) => {
                 mirror.send(Look).await.map_err(failure)?.map_err(failure)?

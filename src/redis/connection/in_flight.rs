@@ -12,7 +12,9 @@ use crate::redis::request::Request;
 const PLACE: usize = size_of::<Entry>();
 
 /// A server that has so much to do works while callers run.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 4;
+/// The largest wave: before a larger one is given out, the server has nothing left to do.
+const LARGEST_WAVE: usize = 128;
 
 /// What the next reply is for.
 #[derive(Debug)]
@@ -91,17 +93,17 @@ impl InFlight {
 
     /// How many replies are given out at once. Then the callers run, and what they send next is
     /// written while the server still works on the rest: neither waits for the other. A third
-    /// is best by measurement; fewer than 8 cost more writes than they gain, and with more than 128 the
-    /// server waits again. Fewer than 16 would leave fewer than 8 behind: they are one wave.
+    /// is best by measurement; of 8 and fewer two waves cost more calls of the kernel than they gain.
     ///
     /// Where servers of other connections work meanwhile, all is one wave: callers do not wait for
     /// this server alone, and each wave costs a call of the kernel on both sides.
     #[inline]
     pub(crate) fn wave(&self, others_work: bool) -> usize {
+        const ONE_WAVE: usize = 2 * ENOUGH;
         match self.len() {
-            few @ ..16 => few.max(ENOUGH),
-            many if others_work => many.min(128),
-            many => (many / 3).clamp(ENOUGH, 128),
+            ..=ONE_WAVE => ONE_WAVE,
+            many if others_work => many.min(LARGEST_WAVE),
+            many => (many / 3).clamp(ENOUGH, LARGEST_WAVE),
         }
     }
 

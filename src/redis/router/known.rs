@@ -13,6 +13,9 @@ use crate::redis::router::routes::{Routes, Shared};
 use crate::redis::seat::Seat;
 
 /// The routes as one thread read them last: looking whether they are still true costs a comparison.
+///
+/// Only handlers of the router and of its helpers on its thread use it, none of which runs inside another, and what
+/// is dispatched calls none of them: nobody finds the cell borrowed.
 #[derive(Debug)]
 pub(crate) struct Known {
     shared: Arc<Shared>,

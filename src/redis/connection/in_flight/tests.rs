@@ -187,14 +187,14 @@ fn a_wave_is_a_third_of_what_is_in_flight_or_all_of_it_within_bounds() {
         }
         in_flight.wave(others_work)
     };
-    let counts = [0, 8, 15, 16, 30, 64, 192, 1_000];
+    let counts = [0, 8, 9, 15, 30, 64, 192, 1_000];
     assert_eq!(
         counts.map(|count| wave_of(count, false)),
-        [8, 8, 15, 8, 10, 21, 64, 128]
+        [8, 8, 4, 5, 10, 21, 64, 128]
     );
     assert_eq!(
         counts.map(|count| wave_of(count, true)),
-        [8, 8, 15, 16, 30, 64, 128, 128]
+        [8, 8, 9, 15, 30, 64, 128, 128]
     );
 }
 
