@@ -10,14 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::redis::error::{Error, Result};
-use crate::redis::spares::Spares;
+use crate::redis::spares::{Depot, Spares};
 use crate::redis::value::Value;
 
 /// What a caller gets for one command.
 pub(crate) type Answer = Result<Value>;
 
+static SHARED_PLACES: Depot<Arc<Place>> = Depot::new();
+
 thread_local! {
-    static PLACES: Spares<Arc<Place>> = const { Spares::new() };
+    static PLACES: Spares<Arc<Place>> = const { Spares::new(&SHARED_PLACES) };
 }
 
 /// Where both ends meet.

@@ -20,7 +20,7 @@ use crate::redis::error::{Error, ErrorKind, Outcome};
 use crate::redis::retry::{Failure, RetryPolicy};
 use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
-use crate::redis::spares::Spares;
+use crate::redis::spares::{Depot, Spares};
 use crate::redis::value::ServerError;
 
 pub(crate) use replies::Gather;
@@ -37,8 +37,10 @@ pub(crate) struct Request(ManuallyDrop<Option<Box<Parts>>>);
 
 const WHOLE: &str = "a request keeps its parts until it is dropped";
 
+static SHARED_BOXES: Depot<Box<Parts>> = Depot::new();
+
 thread_local! {
-    static BOXES: Spares<Box<Parts>> = const { Spares::new() };
+    static BOXES: Spares<Box<Parts>> = const { Spares::new(&SHARED_BOXES) };
 }
 
 /// What there is to know of a [`Request`].

@@ -21,13 +21,15 @@ use crate::redis::command::arg::{ArgWriter, ToArgs};
 use crate::redis::command::encoded::{Args, CAPACITY, Encoded};
 use crate::redis::retry::{RetryMode, RetryPolicy};
 use crate::redis::slot::Slot;
-use crate::redis::spares::Spares;
+use crate::redis::spares::{Depot, Spares};
 
 /// Commands with larger buffers are not kept for the next ones.
 const KEEP_CAPACITY: usize = 1024;
 
+static SHARED_SPARES: Depot<Box<Parts>> = Depot::new();
+
 thread_local! {
-    static SPARES: Spares<Box<Parts>> = const { Spares::new() };
+    static SPARES: Spares<Box<Parts>> = const { Spares::new(&SHARED_SPARES) };
 }
 
 /// A command with this name. A name of several words, such as `CLIENT LIST`, is split at its
