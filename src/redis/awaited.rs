@@ -297,6 +297,6 @@ mod tests {
             assert!(!Arc::ptr_eq(other, &held), "somebody has it still");
         })
         .join()
-        .expect("a thread of its own, with no spares");
+        .expect("a thread of its own");
     }
 }

@@ -312,14 +312,6 @@ mod tests {
     }
 
     #[test]
-    fn a_short_command_allocates_once() {
-        let set = cmd("SET")
-            .arg("some:key:0001")
-            .arg("a value of a few words");
-        assert_eq!(set.0.encoded.capacity(), CAPACITY);
-    }
-
-    #[test]
     fn nothing_of_a_command_that_is_done_is_left_in_the_next() {
         std::thread::spawn(|| {
             let set = cmd("SET").arg(("k", vec!["v"; 20]));

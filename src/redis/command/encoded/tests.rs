@@ -94,3 +94,13 @@ fn nothing_is_held_by_a_command_that_is_done() {
     .join()
     .expect("a thread of its own, with no spares");
 }
+
+#[test]
+fn a_short_command_allocates_once() {
+    // Not a `Command`, whose buffer may be one that has grown.
+    let mut set = Encoded::new();
+    for arg in ["SET", "some:key:0001", "a value of a few words"] {
+        set.push(arg.as_bytes());
+    }
+    assert_eq!(set.capacity(), CAPACITY);
+}
