@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::clock::now;
+use crate::clock::soon;
 use crate::redis::command::arg::{ArgWriter, ToArgs};
 use crate::redis::command::encoded::{Args, CAPACITY, Encoded};
 use crate::redis::retry::{RetryMode, RetryPolicy};
@@ -65,7 +65,7 @@ struct Parts {
 impl Command {
     /// The same as [`cmd`].
     pub fn new(name: &str) -> Self {
-        let made = now();
+        let made = soon();
         let mut command = match SPARES.try_with(Spares::take) {
             Ok(Some(mut spare)) => {
                 spare.made = made;
@@ -275,7 +275,7 @@ impl Command {
 impl Clone for Command {
     fn clone(&self) -> Self {
         let mut parts = self.0.clone();
-        parts.made = now();
+        parts.made = soon();
         Self(parts)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Addr, Handler, MailboxError, Message, Recipient};
 use tokio::sync::oneshot;
 
-use crate::clock::now;
+use crate::clock::soon;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::Event;
 use crate::policy::Force;
@@ -165,7 +165,7 @@ impl Client {
         let (answerer, answer) = awaited();
         let responder = Responder::Caller(answerer);
         self.shared
-            .dispatch(self.taken.seat, command, now(), responder);
+            .dispatch(self.taken.seat, command, soon(), responder);
         if answer.is_decided() {
             // Refused. A loop of such calls must not keep its thread to itself.
             tokio::task::consume_budget().await;
@@ -190,7 +190,7 @@ impl Client {
     pub async fn pipeline(&self, pipeline: Pipeline) -> Replies {
         let (sender, replies) = oneshot::channel();
         let shared = &self.shared;
-        shared.dispatch_all(self.taken.seat, pipeline, now(), Some(sender));
+        shared.dispatch_all(self.taken.seat, pipeline, soon(), Some(sender));
         replies.await.unwrap_or_default()
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
+use crate::clock::{SHORT, now};
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::redis::cluster::SlotMap;
@@ -210,6 +211,12 @@ impl Shared {
             RetryMode::AtLeastOnce => true,
         };
         let script = !readonly && is_script(&command);
+        // It may be a tick late, which counts in a short time.
+        let made = if timeout < SHORT {
+            made.min(now())
+        } else {
+            made
+        };
         // A timeout beyond what the clock can tell is as good as none.
         let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
         let mut request = Request::new(command, deadline, timeout, responder);
@@ -321,12 +328,12 @@ impl Shared {
     /// in a lane that nobody looks after is placed anew.
     /// False: they have.
     fn recheck(&self, read: &Arc<Routes>, lane: &Arc<Lane>) -> bool {
-        let now = self.routes.load();
-        if Arc::ptr_eq(read, &now) {
+        let routes = self.routes.load();
+        if Arc::ptr_eq(read, &routes) {
             return true;
         }
         for request in lane.empty() {
-            self.place_by(&now, request);
+            self.place_by(&routes, request);
         }
         false
     }
