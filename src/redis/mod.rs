@@ -70,4 +70,4 @@ pub use router::{
     ShutdownSummary, ShuttingDown, Standalone, Topology,
 };
 pub use slot::Slot;
-pub use value::{ServerError, Value};
+pub use value::{ServerError, Value, Verbatim};

@@ -35,7 +35,7 @@ pub use replies::Replies;
 #[derive(Debug)]
 pub(crate) struct Request(ManuallyDrop<Option<Box<Parts>>>);
 
-const WHOLE: &str = "a request keeps its parts until it is dropped";
+const WHOLE: &str = "a request keeps its parts until it is dropped, and none is asked for";
 
 static SHARED_BOXES: Depot<Box<Parts>> = Depot::new();
 
@@ -116,6 +116,9 @@ pub(crate) enum Responder {
 }
 
 impl Request {
+    /// What stands where there is none. Nothing may be asked of it.
+    pub(crate) const NONE: Self = Self(ManuallyDrop::new(None));
+
     // Always: 17 instructions per call more where the compiler leaves it out, as it does by a hair.
     #[inline(always)]
     pub(crate) fn new(
@@ -369,6 +372,9 @@ impl Parts {
 
 impl Drop for Request {
     fn drop(&mut self) {
+        if self.0.is_none() {
+            return;
+        }
         if !matches!(self.responder, Responder::Nobody) {
             let error = self.error(ErrorKind::Stopped, self.outcome_without_reply(), None);
             self.answer(Err(error));

@@ -4,10 +4,14 @@
 //! tags"): CRC16-XMODEM of the key, or of its hash tag, modulo 16,384.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 /// A hash slot, from 0 to 16,383.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot(u16);
+///
+/// Kept is a number that is one more: so a slot and whether there is one are one number, written and
+/// read as one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(NonZeroU16);
 
 impl Slot {
     /// How many slots a cluster has.
@@ -16,10 +20,14 @@ impl Slot {
     /// The slot with this number; none from [`Slot::COUNT`] on.
     pub const fn new(number: u16) -> Option<Self> {
         if (number as usize) < Self::COUNT {
-            Some(Self(number))
+            Some(Self::at(number))
         } else {
             None
         }
+    }
+
+    const fn at(number: u16) -> Self {
+        Self(NonZeroU16::MIN.saturating_add(number))
     }
 
     /// The slot of a key.
@@ -45,28 +53,34 @@ impl Slot {
             four = u32::from_be_bytes([*first, *second, *third, *fourth]);
             rest = after;
         }
-        Self(crc % Self::COUNT as u16)
+        Self::at(crc % Self::COUNT as u16)
     }
 
     const fn of_tagged(key: &[u8]) -> Self {
-        Self(crc16(hash_tag(key)) % Self::COUNT as u16)
+        Self::at(crc16(hash_tag(key)) % Self::COUNT as u16)
     }
 
     /// The number of the slot.
     pub const fn get(self) -> u16 {
-        self.0
+        self.0.get() - 1
     }
 }
 
 impl From<Slot> for u16 {
     fn from(slot: Slot) -> Self {
-        slot.0
+        slot.get()
     }
 }
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.get().fmt(f)
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot({self})")
     }
 }
 
@@ -190,6 +204,9 @@ mod tests {
     fn refuses_numbers_beyond_the_last_slot() {
         assert_eq!(Slot::new(16_383).map(Slot::get), Some(16_383));
         assert_eq!(Slot::new(16_384), None);
+        let all = (0..16_384).all(|number| Slot::new(number).map(u16::from) == Some(number));
+        assert!(all);
+        assert_eq!(format!("{:?}", Slot::new(0)), "Some(Slot(0))");
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 
-use crate::redis::value::Value;
+use crate::redis::value::{Value, Verbatim};
 
 pub(super) const SLOTS_AT_FIRST: &str = "*3\r\n*4\r\n:0\r\n:5460\r\n*4\r\n$9\r\n127.0.0.1\r\n:17101\r\n$40\r\n37ef427b1ad4a29058028a3003573cde4dd87330\r\n*0\r\n*4\r\n$9\r\n127.0.0.1\r\n:17104\r\n$40\r\n5731b02a3440d17fe5833ee02e40803d1e13e620\r\n*0\r\n*4\r\n:5461\r\n:10922\r\n*4\r\n$9\r\n127.0.0.1\r\n:17102\r\n$40\r\nde36055b10f3702aa0b754096b63afc3f034aec4\r\n*0\r\n*4\r\n$9\r\n127.0.0.1\r\n:17105\r\n$40\r\n9acfe6f601f5255d2b3cff1e51a8d5f697746c70\r\n*0\r\n*4\r\n:10923\r\n:16383\r\n*4\r\n$9\r\n127.0.0.1\r\n:17103\r\n$40\r\n7d8bd4a0b324d04d1e5d1cc89c1db9e01e6961e4\r\n*0\r\n*4\r\n$9\r\n127.0.0.1\r\n:17106\r\n$40\r\n198211e7032a840d99cbcde180793e90dbd61641\r\n*0\r\n";
 
@@ -92,10 +92,10 @@ pub(super) fn decode(wire: &'static str) -> Value {
             ":" => Value::Int(number()),
             "$" if line == "-1" => Value::Nil,
             "$" => Value::Bulk(take(number()).into()),
-            "=" => Value::Verbatim {
+            "=" => Value::Verbatim(Box::new(Verbatim {
                 format: *b"txt",
                 text: take(number())[4..].into(),
-            },
+            })),
             "*" => Value::Array((0..number()).map(|_| one(rest)).collect()),
             "%" => Value::Map((0..number()).map(|_| (one(rest), one(rest))).collect()),
             other => panic!("{other} is not in these replies"),

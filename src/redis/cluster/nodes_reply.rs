@@ -61,7 +61,8 @@ pub(super) struct NodeLine<'a> {
 /// Reads the whole reply.
 pub(super) fn parse(reply: &Value) -> Result<Vec<NodeLine<'_>>, NodesReplyError> {
     let bytes = match reply {
-        Value::Bulk(bytes) | Value::Simple(bytes) | Value::Verbatim { text: bytes, .. } => bytes,
+        Value::Bulk(bytes) | Value::Simple(bytes) => bytes,
+        Value::Verbatim(verbatim) => &verbatim.text,
         other => return Err(NodesReplyError::NotText(other.kind())),
     };
     if bytes.len() > MAX_BYTES {
@@ -156,6 +157,7 @@ mod tests {
 
     use super::super::captured::{self, bulk};
     use super::*;
+    use crate::redis::value::Verbatim;
 
     /// Port, replica, failed, epoch, link of each line.
     fn short(text: &'static str) -> Vec<(u16, bool, bool, u64, bool)> {
@@ -261,10 +263,10 @@ mod tests {
             "a h:1@2 master,nofailover,later - 0 0 1 connected\r\nvars currentEpoch 7 lastVoteEpoch 0\r\n\r\n",
         );
         assert_eq!(parse(&file).map(|nodes| nodes.len()), Ok(1));
-        let verbatim = Value::Verbatim {
+        let verbatim = Value::Verbatim(Box::new(Verbatim {
             format: *b"txt",
             text: captured::NODES_AFTER_FAILOVER.into(),
-        };
+        }));
         assert_eq!(
             parse(&verbatim),
             parse(&bulk(captured::NODES_AFTER_FAILOVER))

@@ -21,6 +21,13 @@ const LARGEST_WAVE: usize = 128;
 pub(crate) enum Expected {
     /// A caller's request.
     Request(Request),
+    /// Nobody: what keeps a [`Place`].
+    Nobody,
+}
+
+/// What keeps a place for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
     /// A request whose caller was answered already, because its deadline passed. Its place
     /// stays: the reply, when it comes, must not reach anybody else.
     Overdue,
@@ -30,13 +37,67 @@ pub(crate) enum Expected {
     Ping,
 }
 
+/// Two words, which go through registers: a third would be stored and read again at once, by other
+/// pieces, for which a processor waits.
 #[derive(Debug)]
 struct Entry {
-    expected: Expected,
-    /// Where its last byte ends in the stream of all bytes written.
-    end: u64,
+    /// None if it is a place.
+    request: Request,
+    at: At,
+}
+
+/// Where the last byte of an entry ends in the stream of all bytes written, and in the lowest bits what
+/// else there is to know of it.
+#[derive(Debug, Clone, Copy)]
+struct At(u64);
+
+impl At {
+    const BITS: u32 = 3;
+    const OVERDUE: u64 = 1;
+    const ASKING: u64 = 2;
+    const PING: u64 = 3;
+    const PLACE: u64 = 3;
+    const SENT_BEFORE: u64 = 4;
+
+    #[inline]
+    fn new(end: u64, sent_before: bool) -> Self {
+        let bit = if sent_before { Self::SENT_BEFORE } else { 0 };
+        Self(end << Self::BITS | bit)
+    }
+
+    fn of_place(end: u64, place: Place) -> Self {
+        Self(end << Self::BITS).with(place)
+    }
+
+    fn with(self, place: Place) -> Self {
+        let bits = match place {
+            Place::Overdue => Self::OVERDUE,
+            Place::Asking => Self::ASKING,
+            Place::Ping => Self::PING,
+        };
+        Self(self.0 & !Self::PLACE | bits)
+    }
+
+    #[inline]
+    fn end(self) -> u64 {
+        self.0 >> Self::BITS
+    }
+
+    #[inline]
+    fn place(self) -> Option<Place> {
+        match self.0 & Self::PLACE {
+            0 => None,
+            Self::OVERDUE => Some(Place::Overdue),
+            Self::ASKING => Some(Place::Asking),
+            _ => Some(Place::Ping),
+        }
+    }
+
     /// An earlier sending of it, over another connection, may have been executed.
-    perhaps_sent_before: bool,
+    #[inline]
+    fn was_sent_before(self) -> bool {
+        self.0 & Self::SENT_BEFORE != 0
+    }
 }
 
 /// What is in flight, and how much of it the kernel has taken.
@@ -122,9 +183,9 @@ impl InFlight {
     /// [`InFlight::held`], added up anew.
     #[cfg(test)]
     pub(crate) fn counted(&self) -> usize {
-        let weight = |entry: &Entry| match &entry.expected {
-            Expected::Request(request) => request.weight(),
-            Expected::Overdue | Expected::Asking | Expected::Ping => PLACE,
+        let weight = |entry: &Entry| match entry.at.place() {
+            None => entry.request.weight(),
+            Some(_) => PLACE,
         };
         self.entries.iter().map(weight).sum()
     }
@@ -151,26 +212,28 @@ impl InFlight {
         self.checks
     }
 
-    /// `bytes` were appended to what is written, for this reply.
+    /// `bytes` were appended to what is written, for the reply to this.
     #[inline]
-    pub(crate) fn push(&mut self, mut expected: Expected, bytes: usize) {
-        self.appended += bytes as u64;
-        let mut perhaps_sent_before = false;
-        if let Expected::Request(request) = &mut expected {
-            perhaps_sent_before = std::mem::replace(&mut request.perhaps_sent, true);
-            self.weight += request.weight();
-            let due = request.due;
-            if self.earliest.is_none_or(|earliest| due < earliest) {
-                self.earliest = Some(due);
-            }
-        } else {
-            self.places += 1;
-            self.checks += usize::from(matches!(expected, Expected::Ping));
+    pub(crate) fn push(&mut self, mut request: Request, bytes: usize) {
+        self.weight += request.weight();
+        let due = request.due;
+        if self.earliest.is_none_or(|earliest| due < earliest) {
+            self.earliest = Some(due);
         }
+        self.appended += bytes as u64;
+        let sent_before = std::mem::replace(&mut request.perhaps_sent, true);
+        let at = At::new(self.appended, sent_before);
+        self.entries.push_back(Entry { request, at });
+    }
+
+    /// The same for a reply that is no caller's.
+    pub(crate) fn push_place(&mut self, place: Place, bytes: usize) {
+        self.places += 1;
+        self.checks += usize::from(place == Place::Ping);
+        self.appended += bytes as u64;
         self.entries.push_back(Entry {
-            expected,
-            end: self.appended,
-            perhaps_sent_before,
+            request: Request::NONE,
+            at: At::of_place(self.appended, place),
         });
     }
 
@@ -179,7 +242,7 @@ impl InFlight {
         let left = self
             .entries
             .back()
-            .map_or(0, |newest| newest.end - self.written);
+            .map_or(0, |newest| newest.at.end() - self.written);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         self.newest().into_iter().flat_map(move |request| {
             let taken = request.wire_len().saturating_sub(left);
@@ -189,10 +252,8 @@ impl InFlight {
 
     /// What was pushed last, if it is a request.
     pub(crate) fn newest(&self) -> Option<&Request> {
-        match &self.entries.back()?.expected {
-            Expected::Request(request) => Some(request),
-            Expected::Overdue | Expected::Asking | Expected::Ping => None,
-        }
+        let newest = self.entries.back()?;
+        newest.at.place().is_none().then_some(&newest.request)
     }
 
     /// The kernel took so many bytes more.
@@ -204,53 +265,45 @@ impl InFlight {
     /// the kernel has not taken yet can only be a stray one.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Expected> {
-        let whole = self.entries.front()?.end <= self.written;
+        let whole = self.entries.front()?.at.end() <= self.written;
         if whole { self.pop_front() } else { None }
     }
 
     /// The request of which the kernel has taken a part only, if that is the next.
     pub(crate) fn pop_partly_written(&mut self) -> Option<Request> {
         let entry = self.entries.front()?;
-        let partly = self.answered < self.written && self.written < entry.end;
-        if !partly || !matches!(entry.expected, Expected::Request(_)) {
+        let partly = self.answered < self.written && self.written < entry.at.end();
+        if !partly || entry.at.place().is_some() {
             return None;
         }
         match self.pop_front()? {
             Expected::Request(request) => Some(request),
-            Expected::Overdue | Expected::Asking | Expected::Ping => None,
+            Expected::Nobody => None,
         }
     }
 
     // Always: left out of its two callers, as the compiler does by a hair, it takes 20 instructions more.
     #[inline(always)]
     fn pop_front(&mut self) -> Option<Expected> {
-        let entry = self.entries.pop_front()?;
-        self.answered = entry.end;
-        let mut expected = entry.expected;
-        match &mut expected {
-            Expected::Request(request) => {
-                self.weight -= request.weight();
-                // This sending of it has its answer.
-                request.perhaps_sent = entry.perhaps_sent_before;
-                request.asking = false;
-            }
-            Expected::Overdue => {
-                self.places -= 1;
-                self.overdue -= 1;
-            }
-            Expected::Asking => self.places -= 1,
-            Expected::Ping => {
-                self.places -= 1;
-                self.checks -= 1;
-            }
-        }
+        let Entry { mut request, at } = self.entries.pop_front()?;
+        self.answered = at.end();
         if self.entries.is_empty() {
             self.earliest = None;
             if self.entries.capacity() > KEEP_PLACES {
                 self.entries = VecDeque::new();
             }
         }
-        Some(expected)
+        if let Some(place) = at.place() {
+            self.places -= 1;
+            self.overdue -= usize::from(place == Place::Overdue);
+            self.checks -= usize::from(place == Place::Ping);
+            return Some(Expected::Nobody);
+        }
+        self.weight -= request.weight();
+        // This sending of it has its answer.
+        request.perhaps_sent = at.was_sent_before();
+        request.asking = false;
+        Some(Expected::Request(request))
     }
 
     /// Takes out the requests that are overdue: whose deadline has passed, or the time of this
@@ -270,22 +323,19 @@ impl InFlight {
             self.visited += self.entries.len();
         }
         for entry in &mut self.entries {
-            let Expected::Request(request) = &entry.expected else {
+            if entry.at.place().is_some() {
                 continue;
-            };
-            if request.due > now {
-                let due = request.due;
+            }
+            let due = entry.request.due;
+            if due > now {
                 self.earliest = Some(earlier(self.earliest, due));
                 continue;
             }
-            if let Expected::Request(request) =
-                std::mem::replace(&mut entry.expected, Expected::Overdue)
-            {
-                self.weight -= request.weight();
-                self.places += 1;
-                self.overdue += 1;
-                expired.push(request);
-            }
+            self.weight -= entry.request.weight();
+            self.places += 1;
+            self.overdue += 1;
+            expired.push(std::mem::replace(&mut entry.request, Request::NONE));
+            entry.at = entry.at.with(Place::Overdue);
         }
         expired
     }
@@ -294,12 +344,12 @@ impl InFlight {
     pub(crate) fn settle(&mut self) -> Settled {
         let mut settled = Settled::default();
         let written = self.written;
-        for entry in std::mem::take(self).entries {
-            let Expected::Request(mut request) = entry.expected else {
+        for Entry { mut request, at } in std::mem::take(self).entries {
+            if at.place().is_some() {
                 continue;
-            };
-            if entry.end > written {
-                request.perhaps_sent = entry.perhaps_sent_before;
+            }
+            if at.end() > written {
+                request.perhaps_sent = at.was_sent_before();
                 settled.not_sent.push(request);
             } else {
                 request.asking = false;

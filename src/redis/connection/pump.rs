@@ -27,7 +27,7 @@ use crate::redis::cluster::Signal;
 use crate::redis::config::Config;
 use crate::redis::connection::ending::{Ending, Wish};
 use crate::redis::connection::exchange::Exchange;
-use crate::redis::connection::in_flight::{Expected, InFlight};
+use crate::redis::connection::in_flight::{Expected, InFlight, Place};
 use crate::redis::connection::pump::alarm::Alarm;
 use crate::redis::connection::pump::blocks::Blocks;
 use crate::redis::connection::pump::reading::READ_CHUNK;
@@ -38,8 +38,8 @@ use crate::redis::handoff::{Handoff, News, Reason};
 use crate::redis::lane::{Lane, Working};
 use crate::redis::refusal::outcome_of;
 use crate::redis::request::Request;
-use crate::redis::resp::{Decoder, Reply};
-use crate::redis::value::ServerError;
+use crate::redis::resp::Decoder;
+use crate::redis::value::{ServerError, Value};
 use crate::registry::LastUsed;
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
@@ -181,31 +181,31 @@ impl Pump {
         );
     }
 
-    fn answer(&mut self, reply: Reply) -> Result<(), Cause> {
+    #[inline]
+    fn answer(&mut self, reply: Value) -> Result<(), Cause> {
         // Out of band: belongs to no request.
-        if let Reply::Push(_) = reply {
+        if let Value::Push(_) = reply {
             return Ok(());
         }
         match self.in_flight.pop() {
             Some(Expected::Request(mut request)) => {
                 self.tally.answered(&mut request.mark);
                 match reply {
-                    Reply::Value(value) => request.resolve(Ok(value)),
-                    Reply::Error(error) => self.refused(request, error),
-                    Reply::Push(_) => {}
+                    Value::Error(error) => self.refused(request, error),
+                    value => request.resolve(Ok(value)),
                 }
             }
-            Some(Expected::Overdue | Expected::Asking | Expected::Ping) => self.tally.heard(),
+            Some(Expected::Nobody) => self.tally.heard(),
             None => return Err(self.unasked(reply)),
         }
         Ok(())
     }
 
     #[cold]
-    fn unasked(&mut self, reply: Reply) -> Cause {
+    fn unasked(&mut self, reply: Value) -> Cause {
         // A server refuses a request that is too long before it has read all of it, and closes.
         // Sent again, it would end the next connection too.
-        if let Reply::Error(error) = reply
+        if let Value::Error(error) = reply
             && let Some(request) = self.in_flight.pop_partly_written()
         {
             let kind = ErrorKind::Server(error);
@@ -266,14 +266,14 @@ impl Pump {
             tally.written(&mut request.mark);
             if request.asking {
                 unwritten.extend_from_slice(ASKING);
-                in_flight.push(Expected::Asking, ASKING.len());
+                in_flight.push_place(Place::Asking, ASKING.len());
             }
             if length > config.buffers.write_bytes {
                 *large = true;
             } else {
                 request.write_to(unwritten);
             }
-            in_flight.push(Expected::Request(request), length);
+            in_flight.push(request, length);
             None
         });
         if self.in_flight.len() > before {
@@ -294,7 +294,7 @@ impl Pump {
                     self.release_buffers();
                     self.keep_large();
                     self.unwritten.extend_from_slice(PING);
-                    self.in_flight.push(Expected::Ping, PING.len());
+                    self.in_flight.push_place(Place::Ping, PING.len());
                     cx.waker().wake_by_ref();
                     continue;
                 }

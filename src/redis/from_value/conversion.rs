@@ -72,7 +72,7 @@ pub(super) fn items(value: Value) -> std::result::Result<Vec<Value>, Value> {
         | Value::Double(_)
         | Value::Bool(_)
         | Value::BigNumber(_)
-        | Value::Verbatim { .. }
+        | Value::Verbatim(_)
         | Value::Error(_)) => Err(other),
     }
 }
@@ -139,7 +139,7 @@ impl FromValue for () {
             | Value::Double(_)
             | Value::Bool(_)
             | Value::BigNumber(_)
-            | Value::Verbatim { .. } => Ok(()),
+            | Value::Verbatim(_) => Ok(()),
         }
     }
 }

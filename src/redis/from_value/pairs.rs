@@ -26,7 +26,7 @@ pub(super) fn from_pairs<K: FromValue, V: FromValue>(value: Value) -> Result<Vec
         | Value::Double(_)
         | Value::Bool(_)
         | Value::BigNumber(_)
-        | Value::Verbatim { .. }
+        | Value::Verbatim(_)
         | Value::Error(_)) => return Err(mismatch("map or array of pairs", other)),
     };
     if items.first().is_some_and(is_list) {

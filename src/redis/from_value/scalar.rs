@@ -26,7 +26,7 @@ impl FromValue for bool {
             Value::Nil
             | Value::Double(_)
             | Value::BigNumber(_)
-            | Value::Verbatim { .. }
+            | Value::Verbatim(_)
             | Value::Array(_)
             | Value::Map(_)
             | Value::Set(_)
@@ -54,6 +54,15 @@ where
     T: TryFrom<i64> + std::str::FromStr,
 {
     let outside = |_| Error::conversion(expected, "integer out of range");
+    let parsed = |text: &[u8]| {
+        parse(text).ok_or_else(|| {
+            let what = match parse::<i128>(text) {
+                Some(_) => "out of range",
+                None => "not an integer",
+            };
+            unreadable(expected, value.kind(), text.len(), what)
+        })
+    };
     match &value {
         Value::Int(number) => T::try_from(*number).map_err(outside),
         Value::Bool(flag) => T::try_from(i64::from(*flag)).map_err(outside),
@@ -61,16 +70,8 @@ where
             Some(number) => T::try_from(number).map_err(outside),
             None => Err(Error::conversion(expected, "double that is not an integer")),
         },
-        Value::Simple(text)
-        | Value::Bulk(text)
-        | Value::BigNumber(text)
-        | Value::Verbatim { text, .. } => parse(text).ok_or_else(|| {
-            let what = match parse::<i128>(text) {
-                Some(_) => "out of range",
-                None => "not an integer",
-            };
-            unreadable(expected, value.kind(), text.len(), what)
-        }),
+        Value::Simple(text) | Value::Bulk(text) | Value::BigNumber(text) => parsed(text),
+        Value::Verbatim(verbatim) => parsed(&verbatim.text),
         Value::Nil
         | Value::Array(_)
         | Value::Map(_)
@@ -112,15 +113,18 @@ macro_rules! floats {
         impl FromValue for $type {
             fn from_value(value: Value) -> Result<Self> {
                 const EXPECTED: &str = concat!("number (", stringify!($type), ")");
+                let parsed = |text: &[u8]| {
+                    let what = "not a number";
+                    parse(text)
+                        .ok_or_else(|| unreadable(EXPECTED, value.kind(), text.len(), what))
+                };
                 match &value {
                     Value::Double(number) => Ok(*number as $type),
                     Value::Int(number) => Ok(*number as $type),
-                    Value::Simple(text)
-                    | Value::Bulk(text)
-                    | Value::BigNumber(text)
-                    | Value::Verbatim { text, .. } => parse(text).ok_or_else(|| {
-                        unreadable(EXPECTED, value.kind(), text.len(), "not a number")
-                    }),
+                    Value::Simple(text) | Value::Bulk(text) | Value::BigNumber(text) => {
+                        parsed(text)
+                    }
+                    Value::Verbatim(verbatim) => parsed(&verbatim.text),
                     Value::Nil
                     | Value::Bool(_)
                     | Value::Array(_)
@@ -139,10 +143,8 @@ floats!(f32, f64);
 /// The text of a scalar: numbers as RESP2 would send them.
 fn text(value: Value, expected: &str) -> Result<Bytes> {
     match value {
-        Value::Simple(text)
-        | Value::Bulk(text)
-        | Value::BigNumber(text)
-        | Value::Verbatim { text, .. } => Ok(text),
+        Value::Simple(text) | Value::Bulk(text) | Value::BigNumber(text) => Ok(text),
+        Value::Verbatim(verbatim) => Ok(verbatim.text),
         Value::Int(number) => Ok(number.to_string().into()),
         Value::Double(number) if number.is_nan() => Ok(Bytes::from_static(b"nan")),
         Value::Double(number) => Ok(number.to_string().into()),
@@ -158,8 +160,12 @@ fn text(value: Value, expected: &str) -> Result<Bytes> {
 
 impl FromValue for Bytes {
     /// Shares the reply's memory where it came as a string.
+    #[inline]
     fn from_value(value: Value) -> Result<Self> {
-        text(value, "bytes")
+        match value {
+            Value::Bulk(bytes) => Ok(bytes),
+            other => text(other, "bytes"),
+        }
     }
 }
 
@@ -189,6 +195,7 @@ impl FromValue for Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::Verbatim;
 
     fn bulk(text: &'static str) -> Value {
         Value::Bulk(text.into())
@@ -308,10 +315,10 @@ mod tests {
             (Value::Double(f64::NAN), "nan"),
             (Value::BigNumber("123".into()), "123"),
             (
-                Value::Verbatim {
+                Value::Verbatim(Box::new(Verbatim {
                     format: *b"txt",
                     text: "a".into(),
-                },
+                })),
                 "a",
             ),
         ] {

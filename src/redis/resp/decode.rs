@@ -73,14 +73,22 @@ impl Decoder {
     /// neither decoder nor buffer may be used any further.
     #[inline]
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
-        // Most replies are a single element that came whole.
-        if let Some(value) = self.elements.single(buf) {
-            return Ok(Some(value.into()));
-        }
-        self.decode_any(buf)
+        let reply = match self.next_single(buf) {
+            Some(value) => Some(value),
+            None => self.next_any(buf)?,
+        };
+        Ok(reply.map(Reply::from))
     }
 
-    fn decode_any(&mut self, buf: &mut BytesMut) -> Result<Option<Reply>, ProtocolError> {
+    /// The next reply, if it is what most are: a single element that came whole. Else it is
+    /// [`Decoder::next_any`]'s. Errors and out-of-band messages are values here.
+    #[inline]
+    pub(crate) fn next_single(&mut self, buf: &mut BytesMut) -> Option<Value> {
+        self.elements.single(buf)
+    }
+
+    /// As [`Decoder::decode`].
+    pub(crate) fn next_any(&mut self, buf: &mut BytesMut) -> Result<Option<Value>, ProtocolError> {
         loop {
             let Self { elements, levels } = self;
             levels.put_all_but_one(|| elements.next_plain(buf));
@@ -94,7 +102,7 @@ impl Decoder {
             };
             if let Some(value) = whole {
                 self.elements.begin_reply();
-                return Ok(Some(value.into()));
+                return Ok(Some(value));
             }
         }
     }
@@ -133,6 +141,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::redis::Verbatim;
     use crate::redis::resp::line::LINE_MAX;
     use crate::redis::resp::plain::COPY_MAX;
 
@@ -216,7 +225,7 @@ mod tests {
     fn verbatim_strings_keep_any_format() {
         let format = *b"md5";
         let text = Bytes::from_static(b"a:b");
-        let verbatim = Value::Verbatim { format, text };
+        let verbatim = Value::Verbatim(Box::new(Verbatim { format, text }));
         assert_eq!(decode_one(b"=7\r\nmd5:a:b\r\n"), Ok(verbatim));
         let refused = Err(ProtocolError::InvalidContent(b'='));
         assert_eq!(decode_one(b"=4\r\ntext\r\n"), refused);

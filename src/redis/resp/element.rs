@@ -11,7 +11,7 @@ use super::limits::ReplyLimits;
 use super::line::{find_crlf, line_limit, parse_double, parse_integer, parse_length};
 use super::plain::{COPY_MAX, Room, pass, take, take_line, take_plain};
 use super::small::SmallStrings;
-use crate::redis::{ServerError, Value};
+use crate::redis::{ServerError, Value, Verbatim};
 
 /// What was taken off.
 #[derive(Debug)]
@@ -260,10 +260,10 @@ impl Elements {
             return Ok(Value::Bulk(text));
         }
         match *text {
-            [a, b, c, b':', ..] => Ok(Value::Verbatim {
+            [a, b, c, b':', ..] => Ok(Value::Verbatim(Box::new(Verbatim {
                 format: [a, b, c],
                 text: text.slice(4..),
-            }),
+            }))),
             _ => Err(ProtocolError::InvalidContent(kind)),
         }
     }

@@ -9,7 +9,7 @@ use redis_protocol::resp3::types::{BytesFrame, VerbatimStringFormat};
 
 use super::recorded::{PUSHED, RECORDED};
 use super::{Decoder, ProtocolError, Reply, ReplyLimits};
-use crate::redis::{ServerError, Value};
+use crate::redis::{ServerError, Value, Verbatim};
 
 /// Forms that no server was recorded to send.
 const CONSTRUCTED: &[&[u8]] = &[
@@ -83,7 +83,8 @@ fn encode(out: &mut Vec<u8>, value: &Value, attributes: bool) {
         Value::Bool(true) => encode_line(out, b'#', "t"),
         Value::Bool(false) => encode_line(out, b'#', "f"),
         Value::BigNumber(digits) => encode_line(out, b'(', digits),
-        Value::Verbatim { format, text } => {
+        Value::Verbatim(verbatim) => {
+            let Verbatim { format, text } = &**verbatim;
             encode_blob(out, b'=', &[format, &b":"[..], text].concat());
         }
         Value::Array(items) => list(out, b'*', items),
@@ -122,13 +123,13 @@ fn from_oracle(frame: BytesFrame) -> Value {
         BytesFrame::Double { data, .. } => Value::Double(data),
         BytesFrame::Boolean { data, .. } => Value::Bool(data),
         BytesFrame::BigNumber { data, .. } => Value::BigNumber(data),
-        BytesFrame::VerbatimString { data, format, .. } => Value::Verbatim {
+        BytesFrame::VerbatimString { data, format, .. } => Value::Verbatim(Box::new(Verbatim {
             format: match format {
                 VerbatimStringFormat::Text => *b"txt",
                 VerbatimStringFormat::Markdown => *b"mkd",
             },
             text: data,
-        },
+        })),
         BytesFrame::Array { data, .. } => Value::Array(list(data)),
         BytesFrame::Push { data, .. } => Value::Push(list(data)),
         BytesFrame::Set { data, .. } => Value::Set(list(data.into_iter().collect())),
@@ -183,7 +184,7 @@ fn any_scalar() -> impl Strategy<Value = Value> {
             prop_oneof![Just(*b"txt"), Just(*b"mkd")],
             text("[ -~\r\n]{0,20}")
         )
-            .prop_map(|(format, text)| Value::Verbatim { format, text }),
+            .prop_map(|(format, text)| Value::Verbatim(Box::new(Verbatim { format, text }))),
         text("[A-Z]{1,9} [ -~]{0,20}").prop_map(|line| Value::Error(ServerError::new(line))),
         text("[A-Z]{1,9} [ -~]{0,9}\r\n[ -~]{0,9}")
             .prop_map(|line| Value::Error(ServerError::new(line))),

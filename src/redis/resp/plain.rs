@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::line::{HEADER_MAX, LINE_MAX, find_crlf, parse_integer, parse_short_header};
-use super::small::SmallStrings;
+use super::small::{SMALL_MAX, SmallStrings};
 use crate::redis::{ServerError, Value};
 
 /// Strings up to this size are copied: a small value that somebody keeps must not keep a whole
@@ -69,13 +69,27 @@ pub(super) fn take(
     total: usize,
     strings: &mut SmallStrings,
 ) -> Bytes {
+    if part.len() > SMALL_MAX {
+        return take_long(buf, part, total, strings);
+    }
+    let at = strings.keep(buf, part);
+    pass(buf, total, strings);
+    strings.kept(at)
+}
+
+fn take_long(
+    buf: &mut BytesMut,
+    part: Range<usize>,
+    total: usize,
+    strings: &mut SmallStrings,
+) -> Bytes {
     if part.len() > COPY_MAX {
         strings.passed(total);
         return buf.split_to(total).freeze().slice(part);
     }
-    let kept = strings.copy(buf, part);
+    let copy = Bytes::copy_from_slice(&buf[part]);
     pass(buf, total, strings);
-    kept
+    copy
 }
 
 #[inline]

@@ -30,20 +30,23 @@ pub(super) struct SmallStrings {
 }
 
 impl SmallStrings {
-    /// A copy of this part of the buffer; of more than [`SMALL_MAX`] bytes one that shares its memory
-    /// with nobody.
+    /// Copies this part of the buffer, of at most [`SMALL_MAX`] bytes, and tells where [`Self::kept`]
+    /// finds it.
     #[inline]
-    pub(super) fn copy(&mut self, buf: &[u8], part: Range<usize>) -> Bytes {
+    pub(super) fn keep(&mut self, buf: &[u8], part: Range<usize>) -> Range<usize> {
         let string = &buf[part.clone()];
-        if string.len() > SMALL_MAX {
-            return Bytes::copy_from_slice(string);
-        }
         let begin = (part.start as isize).wrapping_sub(self.begins) as usize;
         let end = begin.wrapping_add(string.len());
         if self.copied.get(begin..end) == Some(string) {
-            return self.copied.slice(begin..end);
+            return begin..end;
         }
         self.copy_ahead(buf, part)
+    }
+
+    /// What was kept last, as a part of what it was copied with.
+    #[inline]
+    pub(super) fn kept(&self, at: Range<usize>) -> Bytes {
+        self.copied.slice(at)
     }
 
     /// The buffer moved on by so many bytes.
@@ -57,9 +60,9 @@ impl SmallStrings {
         *self = Self::default();
     }
 
-    fn copy_ahead(&mut self, buf: &[u8], part: Range<usize>) -> Bytes {
+    fn copy_ahead(&mut self, buf: &[u8], part: Range<usize>) -> Range<usize> {
         if part.is_empty() {
-            return Bytes::new();
+            return 0..0;
         }
         if self.room.capacity() < part.len() {
             self.room = BytesMut::with_capacity(BLOCK);
@@ -69,7 +72,7 @@ impl SmallStrings {
         self.room.extend_from_slice(ahead);
         self.copied = self.room.split().freeze();
         self.begins = part.start as isize;
-        self.copied.slice(..part.len())
+        0..part.len()
     }
 }
 
@@ -83,16 +86,21 @@ impl fmt::Debug for SmallStrings {
 mod tests {
     use super::*;
 
+    fn copy(strings: &mut SmallStrings, buf: &[u8], part: Range<usize>) -> Bytes {
+        let at = strings.keep(buf, part);
+        strings.kept(at)
+    }
+
     /// Copies the first bytes of the buffer, and passes them.
     fn next(strings: &mut SmallStrings, buf: &mut &[u8], length: usize) -> Bytes {
-        let copy = strings.copy(buf, 0..length);
+        let copy = copy(strings, buf, 0..length);
         *buf = &buf[length..];
         strings.passed(length);
         copy
     }
 
     #[test]
-    fn short_strings_stand_side_by_side_and_long_ones_alone() {
+    fn short_strings_stand_side_by_side() {
         let text: Vec<u8> = (0..BLOCK + SMALL_MAX).map(|n| (n / 7) as u8).collect();
         let (mut strings, mut buf) = (SmallStrings::default(), &text[..]);
         let kept: Vec<_> = (0..BLOCK / SMALL_MAX)
@@ -103,11 +111,11 @@ mod tests {
             assert_eq!(pair[0].as_ptr_range().end, pair[1].as_ptr());
         }
         let full = kept[kept.len() - 1].as_ptr_range().end;
-        assert_ne!(strings.copy(b"next", 0..4).as_ptr(), full, "a new block");
-        let room = strings.room.capacity();
-        let long = [7; SMALL_MAX + 1];
-        assert_eq!(strings.copy(&long, 0..long.len()), long[..]);
-        assert_eq!(strings.room.capacity(), room);
+        assert_ne!(
+            copy(&mut strings, b"next", 0..4).as_ptr(),
+            full,
+            "a new block"
+        );
         strings.release();
         assert_eq!((strings.room.capacity(), strings.copied.len()), (0, 0));
         assert_eq!(kept.concat(), text[..BLOCK], "what is kept stays");
@@ -131,7 +139,7 @@ mod tests {
     #[test]
     fn what_was_copied_of_another_buffer_is_never_taken_for_this_one() {
         let mut strings = SmallStrings::default();
-        assert_eq!(strings.copy(b"one and two", 0..3), "one");
+        assert_eq!(copy(&mut strings, b"one and two", 0..3), "one");
         // The guess is wrong each time, and in each way.
         for (passed, buf, part) in [
             (0, &b"two and one"[..], 0..3),
@@ -141,14 +149,14 @@ mod tests {
             (usize::MAX, b"x", 0..1),
         ] {
             strings.passed(passed);
-            assert_eq!(strings.copy(buf, part.clone()), buf[part]);
+            assert_eq!(copy(&mut strings, buf, part.clone()), buf[part]);
         }
     }
 
     #[test]
     fn an_empty_string_needs_no_block() {
         let mut strings = SmallStrings::default();
-        assert!(strings.copy(b"", 0..0).is_empty());
+        assert!(copy(&mut strings, b"", 0..0).is_empty());
         assert_eq!(strings.room.capacity(), 0);
     }
 }

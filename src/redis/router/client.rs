@@ -163,9 +163,12 @@ impl Client {
     /// command.
     pub async fn call(&self, command: Command) -> Result<Value> {
         let (answerer, answer) = awaited();
-        let responder = Responder::Caller(answerer);
-        self.shared
-            .dispatch(self.taken.seat, command, soon(), responder);
+        self.shared.dispatch(
+            self.taken.seat,
+            command,
+            soon(),
+            Responder::Caller(answerer),
+        );
         if answer.is_decided() {
             // Refused. A loop of such calls must not keep its thread to itself.
             tokio::task::consume_budget().await;
@@ -182,7 +185,7 @@ impl Client {
     pub async fn query<T: FromValue>(&self, command: Command) -> Result<T> {
         let name = KeptName::of(&command);
         let value = self.call(command).await?;
-        T::from_value(value).map_err(|error| error.of(name.as_str()))
+        T::from_value(value).map_err(|error| error.of(&name.to_string()))
     }
 
     /// Sends all commands of a pipeline, each to the node that serves it. Not a transaction: each

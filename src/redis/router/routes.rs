@@ -228,14 +228,15 @@ impl Shared {
             request.fail(ErrorKind::Unsuitable { reason }, Outcome::NotSent, None);
             return true;
         }
-        match slot {
-            Ok(slot) => request.slot = slot,
+        let slot = match slot {
+            Ok(slot) => slot,
             Err(error) => {
                 request.fail(error.kind().clone(), Outcome::NotSent, None);
                 return true;
             }
-        }
-        self.place_by(routes, request)
+        };
+        request.slot = slot;
+        self.place_in(routes, routes.lane(seat, slot), request)
     }
 
     /// Takes the commands of a pipeline, each on its own way. Those to one node stay in order: all
@@ -305,8 +306,21 @@ impl Shared {
 
     /// False: these routes are old.
     #[inline]
-    fn place_by(&self, routes: &Arc<Routes>, mut request: Request) -> bool {
-        if let Some(lane) = routes.lane(request.seat, request.slot) {
+    fn place_by(&self, routes: &Arc<Routes>, request: Request) -> bool {
+        let lane = routes.lane(request.seat, request.slot);
+        self.place_in(routes, lane, request)
+    }
+
+    /// The same for one whose lane by these routes is known. What was just written to a request need
+    /// not be read from it.
+    #[inline]
+    fn place_in(
+        &self,
+        routes: &Arc<Routes>,
+        lane: Option<&Arc<Lane>>,
+        mut request: Request,
+    ) -> bool {
+        if let Some(lane) = lane {
             match lane.submit(request) {
                 Submitted::Taken => return true,
                 Submitted::Waits => return self.recheck(routes, lane),

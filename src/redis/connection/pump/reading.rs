@@ -27,7 +27,11 @@ impl Pump {
             return Ok(false);
         }
         for _ in 0..self.in_flight.wave(self.working.others_work()) {
-            match self.decoder.decode(&mut self.unread) {
+            if let Some(reply) = self.decoder.next_single(&mut self.unread) {
+                self.answer(reply)?;
+                continue;
+            }
+            match self.decoder.next_any(&mut self.unread) {
                 Ok(Some(reply)) => self.answer(reply)?,
                 Ok(None) => {
                     if self.unread.is_empty() && self.unread.capacity() > KEEP_BUFFER {
