@@ -12,8 +12,8 @@ use crate::cores;
 use crate::failure;
 use crate::histogram::Histogram;
 use crate::peers::{
-    Cluster, Contender, Fred, Manager, Multiplexed, Peer, Rustis, Target, ThroughClient,
-    ThroughRouter, benchmark,
+    BareActor, BareLoop, Cluster, Contender, Fred, Manager, Multiplexed, Peer, Rustis, Target,
+    ThroughClient, ThroughRouter, benchmark,
 };
 use crate::stage::Threads;
 use crate::support::waiting::{Failure, Result};
@@ -84,6 +84,8 @@ pub(crate) fn sample(order: &Order) -> Result<Sample> {
         Contender::EverlinkClient => everlink::<ThroughClient>(order),
         Contender::EverlinkRouter => everlink::<ThroughRouter>(order),
         Contender::EverlinkHere => here(order),
+        Contender::BareLoop => everlink::<BareLoop>(order),
+        Contender::BareActor => everlink::<BareActor>(order),
         Contender::RedisRs => peer::<Multiplexed>(order),
         Contender::RedisRsManager => peer::<Manager>(order),
         Contender::RedisRsCluster => peer::<Cluster>(order),

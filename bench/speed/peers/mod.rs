@@ -1,5 +1,6 @@
 //! Every client behind one trait: [`Peer`]; and who takes part: [`Contender`].
 
+mod bare;
 mod everlink;
 mod fred;
 mod redis_benchmark;
@@ -10,6 +11,7 @@ use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bare::{BareActor, BareLoop};
 pub(crate) use everlink::{ThroughClient, ThroughRouter};
 pub(crate) use fred::Fred;
 pub(crate) use redis_benchmark::benchmark;
@@ -53,10 +55,14 @@ pub(crate) enum Contender {
     Fred,
     Rustis,
     RedisBenchmark,
+    /// No client: what one cannot go below.
+    BareLoop,
+    /// The same, for one behind an actor.
+    BareActor,
 }
 
 impl Contender {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::EverlinkClient,
         Self::EverlinkRouter,
         Self::EverlinkHere,
@@ -66,6 +72,8 @@ impl Contender {
         Self::Fred,
         Self::Rustis,
         Self::RedisBenchmark,
+        Self::BareLoop,
+        Self::BareActor,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -79,6 +87,8 @@ impl Contender {
             Self::Fred => "fred",
             Self::Rustis => "rustis",
             Self::RedisBenchmark => "redis-benchmark",
+            Self::BareLoop => "bare loop",
+            Self::BareActor => "bare actor",
         }
     }
 
@@ -97,6 +107,7 @@ impl Contender {
             Self::RedisRs | Self::RedisRsManager => !workload.cluster,
             Self::RedisRsCluster => workload.cluster,
             Self::RedisBenchmark => redis_benchmark::can(workload),
+            Self::BareLoop | Self::BareActor => bare::can(workload),
         };
         Self::ALL.into_iter().filter(can).collect()
     }
