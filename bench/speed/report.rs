@@ -20,12 +20,14 @@ const DOORS: [Contender; 3] = [
     Contender::EverlinkRouter,
     Contender::EverlinkHere,
 ];
-const PEERS: [(&str, &[Contender]); 5] = [
+const PEERS: [(&str, &[Contender]); 7] = [
     ("redis-rs", &[Contender::RedisRs, Contender::RedisRsCluster]),
     ("manager", &[Contender::RedisRsManager]),
     ("fred", &[Contender::Fred]),
     ("rustis", &[Contender::Rustis]),
     ("redis-bm", &[Contender::RedisBenchmark]),
+    ("bare loop", &[Contender::BareLoop]),
+    ("bare actor", &[Contender::BareActor]),
 ];
 
 /// In what order JSON names them: figures, and of which doors their ratios to the others are told.

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::figures::{
-    BY_CLIENT, CLIENT, CPU_BY_CLIENT, Figures, HERE, ROUTER, Worst, workload_names,
+    BARE_ACTOR, BARE_LOOP, BY_CLIENT, CLIENT, CPU_BY_CLIENT, Figures, HERE, ROUTER, Worst,
+    workload_names,
 };
 
 /// As Markdown. Empty if there are no figures.
@@ -20,10 +21,12 @@ pub(crate) fn table(figures: &Figures) -> String {
         let share = |figure| of(CLIENT, figure).map(|share| share * 100.0);
         let _ = writeln!(
             text,
-            "| {workload} | {} | {} | {} | {best} | {} | {} | {} % | {} % |",
+            "| {workload} | {} | {} | {} | {} | {} | {best} | {} | {} | {} % | {} % |",
             calls(CLIENT),
             calls(ROUTER),
             calls(HERE),
+            calls(BARE_LOOP),
+            calls(BARE_ACTOR),
             two_digits(over(BY_CLIENT, Worst::Least)),
             two_digits(over(CPU_BY_CLIENT, Worst::Most)),
             whole(share("in_kernel")),
@@ -33,9 +36,9 @@ pub(crate) fn table(figures: &Figures) -> String {
     if text.is_empty() {
         return text;
     }
-    let head = "| workload | `Client` | `router.send` | `Client::here` | best peer | ratio | CPU, ratio \
-                | in the kernel | server busy |\n\
-                | --- | --: | --: | --: | --: | --: | --: | --: | --: |\n";
+    let head = "| workload | `Client` | `router.send` | `Client::here` | bare loop | bare actor \
+                | best peer | ratio | CPU, ratio | in the kernel | server busy |\n\
+                | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n";
     format!("{head}{text}")
 }
 
@@ -66,6 +69,7 @@ mod tests {
     fn each_workload_has_a_line_with_the_fastest_peer() {
         let clients = json!([
             { "client": CLIENT, "per_second": 1_234_567.0, "in_kernel": 0.5, "server_busy": 0.954 },
+            { "client": BARE_LOOP, "per_second": 2_000_000.0 },
             { "client": "fred", "per_second": 999.0, BY_CLIENT: 3.0, CPU_BY_CLIENT: 0.25 },
             { "client": "rustis", "per_second": 61_728.0, BY_CLIENT: 2.0, CPU_BY_CLIENT: 0.5 },
         ]);
@@ -77,7 +81,8 @@ mod tests {
         };
         let table = table(&figures);
         let line = table.lines().last();
-        let expected = "| GET | 1235 k | – | – | 61.7 k (rustis) | 2.00 | 0.50 | 50 % | 95 % |";
+        let expected =
+            "| GET | 1235 k | – | – | 2000 k | – | 61.7 k (rustis) | 2.00 | 0.50 | 50 % | 95 % |";
         assert_eq!(line, Some(expected));
     }
 }

@@ -9,6 +9,9 @@ use serde_json::Value;
 pub(crate) const CLIENT: &str = "everlink Client";
 pub(crate) const ROUTER: &str = "everlink router.send";
 pub(crate) const HERE: &str = "everlink Client::here";
+/// What is no client, but costs what each does.
+pub(crate) const BARE_LOOP: &str = "bare loop";
+pub(crate) const BARE_ACTOR: &str = "bare actor";
 /// The median of the rounds' ratios: `Client` to another.
 pub(crate) const BY_CLIENT: &str = "throughput_of_client_door_over_it";
 pub(crate) const CPU_BY_CLIENT: &str = "cpu_of_client_door_over_it";
