@@ -10,7 +10,7 @@ pub(crate) use coarse::soon;
 #[cfg(all(feature = "redis", any(test, not(target_os = "linux"))))]
 pub(crate) use now as soon;
 
-/// What is shorter is counted from [`now`]: of this, what [`soon`] is late is 1 % at most.
+/// A shorter time is counted from [`now`]: of this one, what [`soon`] is ahead is 1 % at most.
 #[cfg(feature = "redis")]
 pub(crate) const SHORT: std::time::Duration = std::time::Duration::from_secs(1);
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::clock::soon;
+use crate::clock::{SHORT, now, soon};
 use crate::redis::command::arg::{ArgWriter, ToArgs};
 use crate::redis::command::encoded::{Args, CAPACITY, Encoded};
 use crate::redis::retry::{RetryMode, RetryPolicy};
@@ -101,6 +101,9 @@ impl Command {
     /// client's command deadline.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = Some(timeout);
+        if timeout < SHORT {
+            self.0.made = now();
+        }
         self
     }
 
@@ -275,7 +278,8 @@ impl Command {
 impl Clone for Command {
     fn clone(&self) -> Self {
         let mut parts = self.0.clone();
-        parts.made = soon();
+        let is_short = parts.timeout.is_some_and(|timeout| timeout < SHORT);
+        parts.made = if is_short { now() } else { soon() };
         Self(parts)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::soon;
+use crate::clock::now;
 use crate::redis::command::builder::Command;
 use crate::redis::retry::{RetryMode, RetryPolicy};
 
@@ -105,7 +105,7 @@ impl FromIterator<Command> for Pipeline {
             timeout: None,
             retry_mode: None,
             retry: None,
-            made: soon(),
+            made: now(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Timeouts {
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
     /// A whole call, from the moment the caller makes it: waiting, redirects and retries included.
-    /// A call can bring its own. Kept exactly below a second, and at most 10 ms late above. Default 5 s.
+    /// A call can bring its own. From a second on, and for messages, it may end 10 ms late. Default 5 s.
     #[serde(with = "humantime_serde")]
     pub command: Duration,
     /// How long a connection that was asked to end, for a reconnect or because its node left, may

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Addr, Handler, MailboxError, Message, Recipient};
 use tokio::sync::oneshot;
 
-use crate::clock::soon;
+use crate::clock::now;
 use crate::endpoint::{Endpoint, LinkName};
 use crate::event::Event;
 use crate::policy::Force;
@@ -28,6 +28,7 @@ use crate::redis::router::operations::{
 use crate::redis::router::routes::Shared;
 use crate::redis::router::seat_book::Taken;
 use crate::redis::router::shutdown::{Shutdown, ShutdownSummary};
+use crate::redis::router::since::Since;
 use crate::redis::router::standalone::Standalone;
 use crate::redis::value::Value;
 use crate::registry::{LinkStatus, Registry, Snapshot, Subscribe};
@@ -166,7 +167,7 @@ impl Client {
         self.shared.dispatch(
             self.taken.seat,
             command,
-            soon(),
+            Since::Now,
             Responder::Caller(answerer),
         );
         if answer.is_decided() {
@@ -193,7 +194,8 @@ impl Client {
     pub async fn pipeline(&self, pipeline: Pipeline) -> Replies {
         let (sender, replies) = oneshot::channel();
         let shared = &self.shared;
-        shared.dispatch_all(self.taken.seat, pipeline, soon(), Some(sender));
+        let since = Since::At(now());
+        shared.dispatch_all(self.taken.seat, pipeline, since, Some(sender));
         replies.await.unwrap_or_default()
     }
 

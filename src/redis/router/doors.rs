@@ -10,6 +10,7 @@ use crate::redis::error::Result;
 use crate::redis::request::{Answer, Replies, Responder};
 use crate::redis::router::known::Known;
 use crate::redis::router::router::{Router, Topology};
+use crate::redis::router::since::Since;
 use crate::redis::seat::Seat;
 use crate::redis::value::Value;
 
@@ -50,7 +51,7 @@ impl<T: Topology> Handler<Command> for Router<T> {
 impl<T: Topology> MessageResponse<Router<T>, Command> for Dispatching<Command> {
     fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Answer>>) {
         let responder = sender.map_or(Responder::Nobody, Responder::One);
-        let made = self.message.made();
+        let made = Since::Made(self.message.made());
         self.known
             .dispatch(Seat::SHARED, self.message, made, responder);
     }
@@ -67,7 +68,7 @@ impl<T: Topology> Handler<Pipeline> for Router<T> {
 
 impl<T: Topology> MessageResponse<Router<T>, Pipeline> for Dispatching<Pipeline> {
     fn handle(self, _: &mut Context<Router<T>>, sender: Option<OneshotSender<Replies>>) {
-        let made = self.message.made();
+        let made = Since::At(self.message.made());
         let shared = self.known.shared();
         shared.dispatch_all(Seat::SHARED, self.message, made, sender);
     }

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
 
 use arc_swap::{ArcSwap, Cache};
 
 use crate::redis::command::Command;
 use crate::redis::request::Responder;
 use crate::redis::router::routes::{Routes, Shared};
+use crate::redis::router::since::Since;
 use crate::redis::seat::Seat;
 
 /// The routes as one thread read them last: looking whether they are still true costs a comparison.
@@ -57,12 +57,12 @@ impl Known {
         &self,
         seat: Seat,
         command: Command,
-        made: Instant,
+        since: Since,
         responder: Responder,
     ) {
         let mut routes = self.routes.borrow_mut();
         let routes = routes.load();
         self.shared
-            .dispatch_by(routes, seat, command, made, responder);
+            .dispatch_by(routes, seat, command, since, responder);
     }
 }

@@ -20,6 +20,7 @@
 //! | `surroundings` | dialer, governor and seed: what a simulation replaces |
 //! | `standalone` | what one server needs |
 //! | `retry`, `put_off` | whether and when a request is sent again |
+//! | `since` | from when the time of a call counts |
 //! | `client` | the handle for callers that are no actors |
 //! | `home` | on which thread a router lives |
 
@@ -50,6 +51,7 @@ mod seats;
 mod shutdown;
 #[cfg(test)]
 mod simulation;
+mod since;
 mod standalone;
 mod surroundings;
 

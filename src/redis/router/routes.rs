@@ -2,12 +2,11 @@
 //! [`Shared`], through which every door dispatches.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
-use crate::clock::{SHORT, now};
 use crate::endpoint::Endpoint;
 use crate::exit::Cause;
 use crate::redis::cluster::SlotMap;
@@ -21,6 +20,7 @@ use crate::redis::request::{Gather, Replies, Request, Responder};
 use crate::redis::retry::RetryMode;
 use crate::redis::router::ledger::Ledger;
 use crate::redis::router::seat_book::SeatBook;
+use crate::redis::router::since::Since;
 use crate::redis::seat::Seat;
 use crate::redis::slot::Slot;
 
@@ -178,10 +178,10 @@ impl Shared {
         &self,
         seat: Seat,
         command: Command,
-        made: Instant,
+        since: Since,
         responder: Responder,
     ) {
-        self.dispatch_by(&self.routes.load(), seat, command, made, responder);
+        self.dispatch_by(&self.routes.load(), seat, command, since, responder);
     }
 
     /// The same, by routes that are known already. False: they are old.
@@ -190,7 +190,7 @@ impl Shared {
         routes: &Arc<Routes>,
         seat: Seat,
         command: Command,
-        made: Instant,
+        since: Since,
         responder: Responder,
     ) -> bool {
         let timeout = command
@@ -211,14 +211,9 @@ impl Shared {
             RetryMode::AtLeastOnce => true,
         };
         let script = !readonly && is_script(&command);
-        // It may be a tick late, which counts in a short time.
-        let made = if timeout < SHORT {
-            made.min(now())
-        } else {
-            made
-        };
+        let begun = since.instant(timeout);
         // A timeout beyond what the clock can tell is as good as none.
-        let deadline = made.checked_add(timeout).unwrap_or(made + FAR);
+        let deadline = begun.checked_add(timeout).unwrap_or(begun + FAR);
         let mut request = Request::new(command, deadline, timeout, responder);
         request.seat = seat;
         request.repeatable = repeatable;
@@ -245,7 +240,7 @@ impl Shared {
         &self,
         seat: Seat,
         pipeline: Pipeline,
-        made: Instant,
+        since: Since,
         caller: Option<oneshot::Sender<Replies>>,
     ) {
         let timeout = pipeline.own_timeout();
@@ -256,7 +251,7 @@ impl Shared {
                 command = command.timeout(timeout);
             }
             let part = Responder::Part(Arc::clone(&gather), index);
-            if !self.dispatch_by(&routes, seat, command, made, part) {
+            if !self.dispatch_by(&routes, seat, command, since, part) {
                 routes = self.routes.load();
             }
         }

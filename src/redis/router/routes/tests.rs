@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::task::Waker;
 
 use super::*;
+use crate::clock::now;
 use crate::endpoint::Endpoint;
 use crate::redis::command::cmd;
 use crate::redis::config::{Waiting, WhenDown};
@@ -22,7 +23,7 @@ fn up(port: u16) -> Arc<Lane> {
 
 fn dispatch(shared: &Shared, command: Command) -> oneshot::Receiver<Answer> {
     let (sender, answer) = oneshot::channel();
-    shared.dispatch(Seat::SHARED, command, now(), Responder::One(sender));
+    shared.dispatch(Seat::SHARED, command, Since::Now, Responder::One(sender));
     answer
 }
 
@@ -35,23 +36,6 @@ fn a_timeout_beyond_all_clocks_is_no_panic() {
     let waiting = lane.empty();
     assert_eq!(waiting.len(), 1);
     assert!(waiting[0].deadline > now() + Duration::from_secs(3600 * 24 * 365));
-}
-
-#[test]
-fn a_short_time_does_not_begin_with_the_next_tick() {
-    let shared = shared(Mode::Standalone);
-    let lane = up(1);
-    shared.publish(|routes| routes.keys = KeyRoutes::One(Arc::clone(&lane)));
-    let tick = Duration::from_millis(10);
-    for (timeout, is_exact) in [(SHORT / 2, true), (SHORT, false)] {
-        let (made, (sender, _answer)) = (now() + tick, oneshot::channel());
-        let command = cmd("PING").timeout(timeout);
-        shared.dispatch(Seat::SHARED, command, made, Responder::One(sender));
-        let after = now();
-        let deadline = lane.empty()[0].deadline;
-        assert_eq!(deadline <= after + timeout, is_exact, "{timeout:?}");
-        assert!(is_exact || deadline == made + timeout);
-    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::redis::request::{Answer, Responder};
 use crate::redis::retry::RetryMode;
 use crate::redis::router::cluster::ClusterRouter;
 use crate::redis::router::routes::Shared;
+use crate::redis::router::since::Since;
 use crate::redis::value::Value;
 
 /// One request, and what its caller was told.
@@ -76,7 +77,7 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
                 });
             doors
                 .shared
-                .dispatch_all(seat, pipeline, now(), Some(sender));
+                .dispatch_all(seat, pipeline, Since::At(now()), Some(sender));
             let replies = replies.await.expect("a pipeline is answered");
             return replies.into_iter().collect::<Vec<Answer>>();
         }
@@ -88,7 +89,7 @@ pub(super) async fn call(world: World, doors: Doors, first: u64, mut rng: StdRng
         let (sender, answer) = oneshot::channel();
         doors
             .shared
-            .dispatch(seat, command, now(), Responder::One(sender));
+            .dispatch(seat, command, Since::Now, Responder::One(sender));
         vec![answer.await.expect("answered by its guard at least")]
     };
     let began = Instant::now();
@@ -163,7 +164,7 @@ pub(super) async fn probe(world: &World, doors: &Doors, first: u64) -> u64 {
         let command = cmd("APPEND").arg(&key).arg(id);
         doors
             .shared
-            .dispatch(seat, command, now(), Responder::One(sender));
+            .dispatch(seat, command, Since::Now, Responder::One(sender));
         if let Err(error) = answer.await.expect("answered") {
             world.violated(format!("{key} is not served after the faults: {error:?}"));
         }
