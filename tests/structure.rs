@@ -50,7 +50,7 @@ const REDIS_ORDER: [&[&str]; 19] = [
 ];
 
 /// What `redis` itself re-exports, and where it stands.
-const REEXPORTED: [(&str, &str); 7] = [
+const REEXPORTED: [(&str, &str); 8] = [
     ("Error", "error"),
     ("ErrorKind", "error"),
     ("FromValue", "from_value"),
@@ -58,6 +58,7 @@ const REEXPORTED: [(&str, &str); 7] = [
     ("Result", "error"),
     ("ServerError", "error"),
     ("Value", "value"),
+    ("Verbatim", "value"),
 ];
 
 /// They decide; they know neither actors nor sockets nor clocks.

@@ -35,7 +35,7 @@ pub use replies::Replies;
 #[derive(Debug)]
 pub(crate) struct Request(ManuallyDrop<Option<Box<Parts>>>);
 
-const WHOLE: &str = "a request keeps its parts until it is dropped, and none is asked for";
+const WHOLE: &str = "a request keeps its parts until it is dropped; nothing is asked of `NONE`";
 
 static SHARED_BOXES: Depot<Box<Parts>> = Depot::new();
 
@@ -116,7 +116,7 @@ pub(crate) enum Responder {
 }
 
 impl Request {
-    /// What stands where there is none. Nothing may be asked of it.
+    /// What stands where there is none: the only one that answers nobody. Nothing may be asked of it.
     pub(crate) const NONE: Self = Self(ManuallyDrop::new(None));
 
     // Always: 17 instructions per call more where the compiler leaves it out, as it does by a hair.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 /// [`FromValue`](crate::redis::FromValue).
 // The tag is a word, so that what follows it begins at one. Beside a tag of one byte the compiler moves
 // the other 39 on their own, from where none was stored as a whole: the processor then waits for each
-// of a dozen moves until what was stored has reached its cache, 12 % of a `GET` (docs/decisions.md).
+// of a dozen moves until what was stored has reached its cache, 10 % of a `GET` (docs/decisions.md).
 #[derive(Clone, PartialEq)]
 #[repr(u64)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub enum Value {
     Bool(bool),
     /// An integer beyond 64 bits, in decimal digits (RESP3).
     BigNumber(Bytes),
-    /// Text with a format (RESP3).
+    /// Text with a format (RESP3): boxed, since it is rare.
     Verbatim(Box<Verbatim>),
     /// A list.
     Array(Vec<Value>),
@@ -47,7 +47,7 @@ pub enum Value {
     Error(ServerError),
 }
 
-/// What only some replies for people are, such as that of `LATENCY DOCTOR`.
+/// Text with its format (RESP3), as of `INFO`, `CLUSTER NODES` and `LATENCY DOCTOR`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verbatim {
     /// Three letters, such as `txt` or `mkd`.

@@ -40,7 +40,7 @@ pub(crate) struct BareActor(Addr<Door>);
 pub(crate) fn can(workload: &Workload) -> bool {
     let small = matches!(
         workload.call,
-        Call::Get(..=1_024) | Call::Set(_) | Call::Incr
+        Call::Get(..=1_024) | Call::Set(..=1_024) | Call::Incr
     );
     small && workload.threads == Threads::One && !workload.cluster
 }
@@ -225,9 +225,9 @@ impl Connection {
                 if self.has_unanswered {
                     self.give_out(all);
                 }
-                if !all.unwritten.is_empty() {
+                while !all.unwritten.is_empty() {
                     match Pin::new(&mut self.stream).poll_write(cx, &all.unwritten) {
-                        Poll::Pending => {}
+                        Poll::Pending => break,
                         Poll::Ready(Ok(written)) => drop(all.unwritten.drain(..written)),
                         Poll::Ready(Err(error)) => return Poll::Ready(error),
                     }

@@ -55,7 +55,7 @@ pub(crate) enum Contender {
     Fred,
     Rustis,
     RedisBenchmark,
-    /// No client: what one cannot go below.
+    /// No client: a yardstick for one.
     BareLoop,
     /// The same, for one behind an actor.
     BareActor,

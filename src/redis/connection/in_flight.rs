@@ -9,7 +9,7 @@ use crate::redis::looking::{KEEP_PLACES, earlier, rest_after};
 use crate::redis::request::Request;
 
 /// What it costs to keep a place for a reply.
-const PLACE: usize = size_of::<Entry>();
+const PLACE_SIZE: usize = size_of::<Entry>();
 
 /// A server that has so much to do works while callers run.
 const ENOUGH: usize = 4;
@@ -25,12 +25,13 @@ pub(crate) enum Expected {
     Nobody,
 }
 
-/// What keeps a place for a reply.
+/// What keeps a place for a reply. As a number, no request is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub(crate) enum Place {
     /// A request whose caller was answered already, because its deadline passed. Its place
     /// stays: the reply, when it comes, must not reach anybody else.
-    Overdue,
+    Overdue = 1,
     /// The `OK` of an `ASKING`.
     Asking,
     /// The answer to a health check's `PING`.
@@ -41,7 +42,7 @@ pub(crate) enum Place {
 /// pieces, for which a processor waits.
 #[derive(Debug)]
 struct Entry {
-    /// None if it is a place.
+    /// [`Request::NONE`] if it is a place.
     request: Request,
     at: At,
 }
@@ -53,11 +54,8 @@ struct At(u64);
 
 impl At {
     const BITS: u32 = 3;
-    const OVERDUE: u64 = 1;
-    const ASKING: u64 = 2;
-    const PING: u64 = 3;
-    const PLACE: u64 = 3;
-    const SENT_BEFORE: u64 = 4;
+    const PLACE_MASK: u64 = 0b011;
+    const SENT_BEFORE: u64 = 0b100;
 
     #[inline]
     fn new(end: u64, sent_before: bool) -> Self {
@@ -70,12 +68,7 @@ impl At {
     }
 
     fn with(self, place: Place) -> Self {
-        let bits = match place {
-            Place::Overdue => Self::OVERDUE,
-            Place::Asking => Self::ASKING,
-            Place::Ping => Self::PING,
-        };
-        Self(self.0 & !Self::PLACE | bits)
+        Self(self.0 & !Self::PLACE_MASK | place as u64)
     }
 
     #[inline]
@@ -85,10 +78,12 @@ impl At {
 
     #[inline]
     fn place(self) -> Option<Place> {
-        match self.0 & Self::PLACE {
+        const OVERDUE: u64 = Place::Overdue as u64;
+        const ASKING: u64 = Place::Asking as u64;
+        match self.0 & Self::PLACE_MASK {
             0 => None,
-            Self::OVERDUE => Some(Place::Overdue),
-            Self::ASKING => Some(Place::Asking),
+            OVERDUE => Some(Place::Overdue),
+            ASKING => Some(Place::Asking),
             _ => Some(Place::Ping),
         }
     }
@@ -177,7 +172,7 @@ impl InFlight {
     /// All that is kept here, in bytes: requests, and places for replies that are nobody's.
     #[inline]
     pub(crate) fn held(&self) -> usize {
-        self.weight + self.places * PLACE
+        self.weight + self.places * PLACE_SIZE
     }
 
     /// [`InFlight::held`], added up anew.
@@ -185,7 +180,7 @@ impl InFlight {
     pub(crate) fn counted(&self) -> usize {
         let weight = |entry: &Entry| match entry.at.place() {
             None => entry.request.weight(),
-            Some(_) => PLACE,
+            Some(_) => PLACE_SIZE,
         };
         self.entries.iter().map(weight).sum()
     }

@@ -115,9 +115,9 @@ impl Decoder {
     }
 
     /// What it holds of a reply that is not complete, in bytes: as they came, and the 40 that each
-    /// element takes beside.
+    /// element takes beside, a verbatim string 80.
     pub fn pending(&self) -> usize {
-        self.elements.taken() + self.levels.bytes()
+        self.elements.taken() + self.elements.boxed() + self.levels.bytes()
     }
 
     /// From here on these limits hold.

@@ -31,6 +31,8 @@ pub(super) struct Elements {
     strings: SmallStrings,
     /// Bytes of this reply that were taken.
     taken: usize,
+    /// What its verbatim strings take beside.
+    boxed: usize,
     /// How far the end of the next line has been searched for.
     searched: usize,
     /// Where the payload of the next element stands, once its header has come.
@@ -53,6 +55,7 @@ impl Elements {
             limits,
             strings: SmallStrings::default(),
             taken: 0,
+            boxed: 0,
             searched: 0,
             payload: None,
             missing: 1,
@@ -74,6 +77,11 @@ impl Elements {
         self.taken
     }
 
+    /// What those of them that are verbatim strings take beside, in bytes.
+    pub(super) fn boxed(&self) -> usize {
+        self.boxed
+    }
+
     /// How many bytes the next element lacks at least: exactly, for a string whose length is known.
     pub(super) fn missing(&self) -> usize {
         self.missing
@@ -83,6 +91,7 @@ impl Elements {
     #[inline]
     pub(super) fn begin_reply(&mut self) {
         self.taken = 0;
+        self.boxed = 0;
     }
 
     pub(super) fn release(&mut self) {
@@ -260,10 +269,13 @@ impl Elements {
             return Ok(Value::Bulk(text));
         }
         match *text {
-            [a, b, c, b':', ..] => Ok(Value::Verbatim(Box::new(Verbatim {
-                format: [a, b, c],
-                text: text.slice(4..),
-            }))),
+            [a, b, c, b':', ..] => {
+                self.boxed += size_of::<Verbatim>();
+                Ok(Value::Verbatim(Box::new(Verbatim {
+                    format: [a, b, c],
+                    text: text.slice(4..),
+                })))
+            }
             _ => Err(ProtocolError::InvalidContent(kind)),
         }
     }

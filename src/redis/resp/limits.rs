@@ -28,7 +28,7 @@ pub struct ReplyLimits {
     pub bulk_bytes: usize,
     /// Elements of all its arrays, sets and maps together; a pair of a map counts as two. Default
     /// 16 Mi. Each element takes 40 bytes of memory beside
-    /// its payload: 640 MiB at the limit.
+    /// its payload: 640 MiB at the limit. A verbatim string, of RESP3, takes 80.
     pub elements: usize,
     /// How deep arrays, sets and maps may be nested, 1 to [`ReplyLimits::MAX_DEPTH`]. Default 32.
     pub depth: usize,

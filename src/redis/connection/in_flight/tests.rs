@@ -15,6 +15,7 @@ enum Step {
         before: bool,
     },
     Asking,
+    Ping,
     Wrote(u64),
     Pop,
     Refuse,
@@ -22,11 +23,12 @@ enum Step {
     Settle,
 }
 
-/// What the model knows of an entry; no id for an `ASKING`, or once it is overdue.
+/// What the model knows of an entry; no id for an `ASKING` and a `PING`, or once it is overdue.
 #[derive(Debug)]
 struct Known {
     id: Option<u64>,
     overdue: bool,
+    ping: bool,
     deadline: u64,
     start: u64,
     end: u64,
@@ -38,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0usize..40, 0u64..100, any::<bool>())
             .prop_map(|(size, deadline, before)| Step::Push { size, deadline, before }),
         1 => Just(Step::Asking),
+        1 => Just(Step::Ping),
         4 => prop_oneof![0u64..80, 4_000u64..10_000].prop_map(Step::Wrote),
         4 => Just(Step::Pop),
         1 => Just(Step::Refuse),
@@ -81,13 +84,14 @@ proptest! {
                     real.push(request, length);
                     let (start, end) = (appended, appended + length as u64);
                     appended = end;
-                    model.push_back(Known { id: Some(ids), overdue: false, deadline, start, end, before });
+                    model.push_back(Known { id: Some(ids), overdue: false, ping: false, deadline, start, end, before });
                 }
-                Step::Asking => {
-                    real.push_place(Place::Asking, 10);
+                Step::Asking | Step::Ping => {
+                    let ping = matches!(step, Step::Ping);
+                    real.push_place(if ping { Place::Ping } else { Place::Asking }, 10);
                     let (start, end) = (appended, appended + 10);
                     appended = end;
-                    model.push_back(Known { id: None, overdue: false, deadline: 0, start, end, before: false });
+                    model.push_back(Known { id: None, overdue: false, ping, deadline: 0, start, end, before: false });
                 }
                 Step::Wrote(bytes) => {
                     let bytes = bytes.min(appended - written);
@@ -163,7 +167,8 @@ proptest! {
             prop_assert_eq!(real.len(), model.len());
             prop_assert_eq!(real.is_empty(), model.is_empty());
             prop_assert_eq!(real.has_overdue(), model.iter().any(|entry| entry.overdue));
-            let weight: usize = model.iter().map(|entry| entry.id.map_or(PLACE, |id| weights[&id])).sum();
+            prop_assert_eq!(real.checks(), model.iter().filter(|entry| entry.ping).count());
+            let weight: usize = model.iter().map(|entry| entry.id.map_or(PLACE_SIZE, |id| weights[&id])).sum();
             prop_assert_eq!(real.held(), weight);
             prop_assert_eq!(real.counted(), weight);
             let earliest = model.iter().filter(|e| e.id.is_some()).map(|e| at(e.deadline)).min();
