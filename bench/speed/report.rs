@@ -1,5 +1,6 @@
 //! Figures for people and for programs: [`table`], [`json`].
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
@@ -191,7 +192,8 @@ fn short(figure: f64) -> String {
     }
 }
 
-/// Medians of everybody, and the ratios of everlink's doors to them; null where there is none.
+/// Medians of everybody, and the ratios of everlink's doors to them; null where there is none. Who
+/// could not do a workload, and why.
 ///
 /// # Errors
 /// None that is known.
@@ -206,7 +208,11 @@ fn workload(compared: &Compared) -> Value {
     let clients: Vec<Value> = clients
         .map(|contender| client(compared, contender))
         .collect();
-    object!({ "workload": compared.workload.name(), "clients": clients })
+    let failed = compared.failed.iter();
+    let failed: BTreeMap<&str, &str> = failed
+        .map(|(contender, why)| (contender.name(), why.as_str()))
+        .collect();
+    object!({ "workload": compared.workload.name(), "clients": clients, "failed": failed })
 }
 
 fn client(compared: &Compared, contender: Contender) -> Value {
